@@ -1,0 +1,86 @@
+# Herald. `make help` lists the targets. The two that matter: `make demo`, `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+CONTROLLER_TOOLS_VERSION := v0.23.0
+KUSTOMIZE_VERSION        := v5.8.1
+GOLANGCI_LINT_VERSION    := v2.15.0
+
+# Everything that is built once and kept: Kubernetes, etcd, FRR roots, linters.
+export HERALD_CACHE ?= $(HOME)/.cache/herald
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X github.com/herald-lb/herald/internal/version.Version=$(VERSION)
+
+CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_TOOLS_VERSION)
+KUSTOMIZE      := go run sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+GOLANGCI_LINT  := $(HERALD_CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this help.
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## See it work
+.PHONY: demo
+demo: deps thirdparty build ## Announce a Service on a lab of real parts; HOLD=0 ends it at once (root).
+	bin/demo
+
+## Build
+.PHONY: build
+build: ## Build herald, reloader and the demo into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/herald ./reloader ./test/demo
+
+.PHONY: generate
+generate: ## Regenerate deepcopy, CRDs and RBAC from the Go types and their markers.
+	$(CONTROLLER_GEN) object paths=./api/...
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+
+.PHONY: deps
+deps: ## Install the Debian or Ubuntu packages that the lab needs, where missing (root).
+	@test/thirdparty/deps.sh
+
+.PHONY: thirdparty
+thirdparty: ## Build Kubernetes, etcd and the FRR roots once, into HERALD_CACHE (root).
+	@test/thirdparty/build.sh
+
+## Test
+.PHONY: unit
+unit: ## The quick part: no root, no lab, under a minute warm.
+	go test -json -short ./... | go run ./test/tally
+
+.PHONY: test
+test: deps thirdparty ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
+	HERALD_REQUIRE_LAB=1 go test -json -timeout 25m -count=1 -p 1 ./... | go run ./test/tally
+
+.PHONY: scenarios
+scenarios: deps thirdparty ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).
+	HERALD_REQUIRE_LAB=1 go test -timeout 25m -count=1 ./test/scenarios -ginkgo.v -ginkgo.focus='$(FOCUS)'
+
+.PHONY: bench
+bench: ## Benchmarks of the pure parts: figures for docs/performance.md.
+	go test -run '^$$' -bench . -benchmem ./controllers/... ./frr-templates/... ./reloader/...
+
+## Check
+.PHONY: verify
+verify: generate lint kustomize ## Regenerate, lint, build the manifests; ends on a clean tree.
+	go mod tidy -diff
+	go vet ./...
+	@git diff --exit-code -- . || { echo "verify: generated files are stale: run 'make generate' and commit"; exit 1; }
+	@test -z "$$(git status --porcelain --untracked-files=normal -- api config)" || { git status --short; echo "verify: generated files are not committed"; exit 1; }
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## golangci-lint.
+	$(GOLANGCI_LINT) run
+
+.PHONY: kustomize
+kustomize: ## Build every kustomization in config/.
+	@for k in $$(find config -name kustomization.yaml -printf '%h\n' | sort); do $(KUSTOMIZE) build $$k >/dev/null || exit 1; echo "kustomize: $$k ok"; done
+
+$(GOLANGCI_LINT):
+	GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+.PHONY: clean
+clean: ## Remove what was built here. What is cached stays: delete HERALD_CACHE by hand.
+	rm -rf bin dist

@@ -1,0 +1,112 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BGPAdvertisementSpec says which addresses are announced from which nodes to
+// which peers, and with which attributes. No field of it ever resets a session,
+// and changing an attribute updates the routes without withdrawing them.
+type BGPAdvertisementSpec struct {
+	// ipAddressPools are the names of the pools whose addresses are announced,
+	// beside those that ipAddressPoolSelectors match.
+	// Default: all pools, unless ipAddressPoolSelectors are set. At most 64.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	IPAddressPools []string `json:"ipAddressPools,omitempty"`
+
+	// ipAddressPoolSelectors say by their labels which pools' addresses are
+	// announced: of those that match at least one selector, and of those in
+	// ipAddressPools. Editing a pool's labels moves its routes at once. Selectors
+	// that match nothing select nothing.
+	// Default: all pools, unless ipAddressPools are set. At most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	IPAddressPoolSelectors []metav1.LabelSelector `json:"ipAddressPoolSelectors,omitempty"`
+
+	// nodeSelectors say which nodes announce: those that match at least one
+	// selector. Default: all nodes. At most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
+
+	// peers are the names of the BGPPeers that the addresses are announced to.
+	// Default: all peers of the node. At most 64.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=253
+	Peers []string `json:"peers,omitempty"`
+
+	// communities are sent with the routes: standard ones as "ASN:VALUE", each
+	// half 0 to 65535 but not 0:0 (RFC 1997), large ones as "ASN:DATA1:DATA2" or
+	// "large:ASN:DATA1:DATA2", each part 0 to 4294967295 (RFC 8092), a well-known
+	// name (no-export, no-advertise, local-AS, graceful-shutdown, blackhole,
+	// no-peer), or the name of an alias in a Community. Those of several
+	// advertisements on one route and peer are united.
+	// Default: none. At most 64.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	Communities []CommunityValue `json:"communities,omitempty"`
+
+	// localPref is the LOCAL_PREF of the routes, 0 to 4294967295: within the own
+	// AS a router prefers the higher one (RFC 4271 section 5.1.5). It is sent to
+	// iBGP peers only and has no effect on eBGP ones. Of several advertisements
+	// that set it on one route and peer the oldest wins.
+	// Default: FRR's, 100.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4294967295
+	LocalPref *int64 `json:"localPref,omitempty"`
+}
+
+// CommunityValue is a BGP community, standard or large, or an alias for one.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=90
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9._-]*$') || self.matches('^(0|[1-9][0-9]{0,4}):(0|[1-9][0-9]{0,4})$') && self.split(':').all(h, int(h) <= 65535) || self.matches('^(large:)?(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,9})$') && self.split(':').all(h, h == 'large' || int(h) <= 4294967295)",message="must be ASN:VALUE with each half from 0 to 65535 (RFC 1997), ASN:DATA1:DATA2 with each part from 0 to 4294967295 (RFC 8092), both without leading zeros, or a name: one of no-export, no-advertise, local-AS, graceful-shutdown, blackhole, no-peer, or an alias in a Community"
+type CommunityValue string
+
+// BGPAdvertisementStatus is what the manager knows of the advertisement.
+type BGPAdvertisementStatus struct {
+	// conditions: Accepted.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// BGPAdvertisement announces the addresses of pools to peers.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=hadv,categories=herald
+// +kubebuilder:printcolumn:name="Pools",type=string,JSONPath=`.spec.ipAddressPools`
+// +kubebuilder:printcolumn:name="Peers",type=string,JSONPath=`.spec.peers`
+// +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
+// +kubebuilder:printcolumn:name="Communities",type=string,JSONPath=`.spec.communities`,priority=1
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].reason`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type BGPAdvertisement struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the operator wants.
+	// +optional
+	Spec BGPAdvertisementSpec `json:"spec,omitempty"`
+	// status is what Herald found.
+	// +optional
+	Status BGPAdvertisementStatus `json:"status,omitempty"`
+}
+
+// BGPAdvertisementList is a list of BGPAdvertisements.
+// +kubebuilder:object:root=true
+type BGPAdvertisementList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []BGPAdvertisement `json:"items"`
+}

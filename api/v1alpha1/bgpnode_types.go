@@ -1,0 +1,120 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BGPNodeStatus is what a node's agent and reloader say of the node.
+type BGPNodeStatus struct {
+	// desiredHash is the SHA-256 of the configuration that the agent wants.
+	// +optional
+	DesiredHash string `json:"desiredHash,omitempty"`
+	// appliedHash is the SHA-256 of the configuration that FRR runs.
+	// +optional
+	AppliedHash string `json:"appliedHash,omitempty"`
+	// lastApply is the last attempt to give FRR a configuration.
+	// +optional
+	LastApply *ApplyStatus `json:"lastApply,omitempty"`
+	// frrVersion is the version that FRR answers with.
+	// +optional
+	FRRVersion string `json:"frrVersion,omitempty"`
+	// routes counts the prefixes that the node announces.
+	// +optional
+	Routes *RouteCount `json:"routes,omitempty"`
+	// issues are the objects that this node refuses, wholly or in part.
+	// At most 64 are listed.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Issues []NodeIssue `json:"issues,omitempty"`
+	// conditions: Programmed, Ready.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// RouteCount counts prefixes per family.
+type RouteCount struct {
+	// ipv4 prefixes.
+	// +optional
+	IPv4 int64 `json:"ipv4"`
+	// ipv6 prefixes.
+	// +optional
+	IPv6 int64 `json:"ipv6"`
+}
+
+// ApplyStatus is one attempt to give FRR a configuration.
+type ApplyStatus struct {
+	// method: the steps that were taken, for example "vty", "vty+frr-reload".
+	// +optional
+	Method string `json:"method,omitempty"`
+	// durationMilliseconds is how long it took.
+	// +optional
+	DurationMilliseconds int64 `json:"durationMilliseconds"`
+	// outcome: Applied or Failed.
+	Outcome ApplyOutcome `json:"outcome"`
+	// error in FRR's own words, when it failed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Error string `json:"error,omitempty"`
+	// time of the attempt.
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
+}
+
+// ApplyOutcome is how an attempt to apply a configuration ended.
+// +kubebuilder:validation:Enum=Applied;Failed
+type ApplyOutcome string
+
+// The outcomes of an apply.
+const (
+	ApplyApplied ApplyOutcome = "Applied"
+	ApplyFailed  ApplyOutcome = "Failed"
+)
+
+// NodeIssue is an object, or a part of one, that a node refuses.
+type NodeIssue struct {
+	// kind of the object.
+	Kind string `json:"kind"`
+	// namespace of the object, empty for cluster-scoped Kinds.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// name of the object.
+	Name string `json:"name"`
+	// reason, one of the closed list of condition reasons.
+	Reason string `json:"reason"`
+	// message: cause and remedy.
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message"`
+}
+
+// BGPNode is the state of Herald on one node; it has the Node's name.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=hnode,categories=herald
+// +kubebuilder:printcolumn:name="Programmed",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].status`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Routes4",type=integer,JSONPath=`.status.routes.ipv4`
+// +kubebuilder:printcolumn:name="Routes6",type=integer,JSONPath=`.status.routes.ipv6`
+// +kubebuilder:printcolumn:name="FRR",type=string,JSONPath=`.status.frrVersion`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].reason`
+// +kubebuilder:printcolumn:name="Hash",type=string,JSONPath=`.status.appliedHash`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type BGPNode struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// status is what the agent and the reloader say.
+	// +optional
+	Status BGPNodeStatus `json:"status,omitempty"`
+}
+
+// BGPNodeList is a list of BGPNodes.
+// +kubebuilder:object:root=true
+type BGPNodeList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []BGPNode `json:"items"`
+}

@@ -1,0 +1,226 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BGPPeerSpec is a router that the selected nodes open a BGP session with.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || !has(self.holdTime) || !self.keepaliveTime.matches('^([0-9]{1,5}[hms])+$') || !self.holdTime.matches('^([0-9]{1,5}[hms])+$') || duration(self.keepaliveTime) <= duration(self.holdTime)",message="keepaliveTime must not be longer than holdTime: the session would expire between two keepalives; a third of holdTime is usual"
+// +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || has(self.holdTime)",message="keepaliveTime needs holdTime: FRR takes both or neither; set holdTime too, three times keepaliveTime is usual"
+// +kubebuilder:validation:XValidation:rule="!has(self.ebgpMultiHop) || !self.ebgpMultiHop || self.myASN != self.peerASN",message="ebgpMultiHop is for eBGP only: leave it out where myASN equals peerASN, an iBGP session may be any number of hops long"
+// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !isIP(self.sourceAddress) || !isIP(self.peerAddress) || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",message="sourceAddress must be of the family of peerAddress: the session runs between the two"
+// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
+type BGPPeerSpec struct {
+	// myASN is the nodes' own autonomous system number (RFC 4271, RFC 6793).
+	// Required, 1 to 4294967295. All peers of one node must agree on it.
+	// Equal to peerASN: iBGP; otherwise eBGP. Changing it resets the sessions of
+	// the selected nodes.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=4294967295
+	MyASN int64 `json:"myASN"`
+
+	// peerASN is the router's autonomous system number.
+	// Required, 1 to 4294967295. Changing it resets this peer's sessions.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=4294967295
+	PeerASN int64 `json:"peerASN"`
+
+	// peerAddress is the router's address, IPv4 or IPv6, in canonical form.
+	// Required. Changing it closes this peer's sessions and opens new ones.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip.isCanonical(self)",message="must be an IPv4 or IPv6 address in canonical form (RFC 5952), for example 192.0.2.1 or 2001:db8::1"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || !(ip(self).isUnspecified() || ip(self).isLoopback() || ip(self).isLinkLocalMulticast() || ip(self).isLinkLocalUnicast() || cidr(ip(self).family() == 4 ? '224.0.0.0/3' : 'ff00::/8').containsIP(self))",message="must be a global or private unicast address: an unspecified, loopback, link-local, multicast or broadcast address can't be a BGP peer here"
+	PeerAddress string `json:"peerAddress"`
+
+	// peerPort is the TCP port that the router listens on.
+	// Default: 179. 1 to 65535. Changing it resets this peer's sessions.
+	// +optional
+	// +kubebuilder:default=179
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	PeerPort *int32 `json:"peerPort,omitempty"`
+
+	// addressFamilies are the families of the routes that the session carries,
+	// whatever family its addresses are of (RFC 4760). Next hop of routes of the
+	// other family is an address of the node on the interface that the session
+	// runs over, so that such routes need a node with an InternalIP of that
+	// family; on a node without one they are left out, and it says so.
+	// Default: the family of peerAddress. Changing it resets this peer's
+	// sessions: families are agreed on in the OPEN.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=2
+	AddressFamilies []AddressFamily `json:"addressFamilies,omitempty"`
+
+	// ebgpMultiHop says that the router is more than one hop away: packets of the
+	// session are sent with a TTL of 254 and the router needn't be on a subnet of
+	// the node. For eBGP only; iBGP may always be several hops long.
+	// Default: false, the router is on a subnet of the node. Changing it resets
+	// this peer's sessions.
+	// +optional
+	EBGPMultiHop bool `json:"ebgpMultiHop,omitempty"`
+
+	// sourceAddress is the address that the node opens the session from, of the
+	// family of peerAddress, in canonical form. It must be an address of every
+	// selected node, so that one without nodeSelectors fits only an address that
+	// all nodes have. Herald knows a node's InternalIPs only and can't check
+	// others: with an address that the node doesn't have the session stays down.
+	// Default: the address of the interface that leads to the router. Changing
+	// it resets this peer's sessions.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=45
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip.isCanonical(self)",message="must be an IPv4 or IPv6 address in canonical form (RFC 5952), for example 192.0.2.11 or 2001:db8::11"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || !(ip(self).isUnspecified() || ip(self).isLoopback() || ip(self).isLinkLocalMulticast() || ip(self).isLinkLocalUnicast() || cidr(ip(self).family() == 4 ? '224.0.0.0/3' : 'ff00::/8').containsIP(self))",message="must be a global or private unicast address of the node"
+	SourceAddress string `json:"sourceAddress,omitempty"`
+
+	// holdTime is the longest silence before the session is given up (RFC 4271
+	// section 4.2), in whole seconds, for example "90s". The smaller value of the
+	// two ends is used. "0s" switches keepalives off.
+	// Default: FRR's, 180s. 0s or 3s to 65535s. Changing it does not reset the session: it is
+	// negotiated with the next OPEN.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}[hms])+$')",message="must be whole seconds in hours, minutes and seconds, such as 90s or 1m30s: BGP counts in seconds"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,5}[hms])+$') || (duration(self) == duration('0s') || (duration(self) >= duration('3s') && duration(self) <= duration('65535s')))",message="must be 0s (no keepalives) or from 3s to 65535s (RFC 4271 section 4.2)"
+	HoldTime *metav1.Duration `json:"holdTime,omitempty"`
+
+	// keepaliveTime is the interval of keepalives (RFC 4271 section 4.4), in
+	// whole seconds. Needs holdTime.
+	// Default: a third of holdTime, and never used longer than that. 1s to
+	// 65535s, not more than holdTime.
+	// Changing it does not reset the session: it is taken up with the next OPEN.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}[hms])+$')",message="must be whole seconds in hours, minutes and seconds, such as 90s or 1m30s: BGP counts in seconds"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,5}[hms])+$') || duration(self) >= duration('0s') && duration(self) <= duration('65535s')",message="must be from 0s to 65535s"
+	KeepaliveTime *metav1.Duration `json:"keepaliveTime,omitempty"`
+
+	// connectTime is the time between two attempts to connect (RFC 4271 section
+	// 8, ConnectRetryTimer), in whole seconds.
+	// Default: FRR's, 120s. 1s to 65535s. Changing it does not reset the session.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,5}[hms])+$')",message="must be whole seconds in hours, minutes and seconds, such as 90s or 1m30s: BGP counts in seconds"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('^([0-9]{1,5}[hms])+$') || duration(self) >= duration('1s') && duration(self) <= duration('65535s')",message="must be from 1s to 65535s"
+	ConnectTime *metav1.Duration `json:"connectTime,omitempty"`
+
+	// routerID is the BGP identifier of the selected nodes (RFC 6286), written
+	// as an IPv4 address. All peers of one node must agree on it: one that
+	// names none follows those that do.
+	// Default: the node's IPv4 InternalIP; on a node without one, a stable hash
+	// of its name. Changing it resets all sessions of the node.
+	// +optional
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 4 && !ip(self).isUnspecified()",message="must be a non-zero IPv4 address in dotted form: the BGP identifier has 32 bits (RFC 6286)"
+	RouterID string `json:"routerID,omitempty"`
+
+	// passwordSecret names the Secret with the TCP MD5 password (RFC 2385) of
+	// the session: type kubernetes.io/basic-auth, key "password", in the
+	// namespace of Herald's secrets (herald-secrets by default). While it is
+	// missing or malformed the peer is withheld, never brought up without its
+	// password. A password has 1 to 80 printable ASCII characters without space,
+	// and doesn't end with "?".
+	// Default: no password. Changing the password resets this peer's sessions:
+	// FRR closes a session whose key changes.
+	// +optional
+	PasswordSecret *SecretReference `json:"passwordSecret,omitempty"`
+
+	// bfdProfile names the BFDProfile by which BFD watches the path to the router,
+	// so that the session goes down within its detection time and not after
+	// holdTime only. The router must run BFD too; until it does the session runs
+	// unwatched, and so it does while there is no such BFDProfile.
+	// Default: no BFD. Adding it or another profile does not reset the session.
+	// Removing it doesn't either, but a router that still runs BFD may take that
+	// for a failure and close the session: remove it there first.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	BFDProfile string `json:"bfdProfile,omitempty"`
+
+	// nodeSelectors say which nodes have this peer: those that match at least
+	// one selector. Default: all nodes. At most 64. Changing it opens or closes
+	// the sessions of the nodes concerned, no other.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
+}
+
+// AddressFamily is a family of routes, SAFI unicast.
+// +kubebuilder:validation:Enum=IPv4;IPv6
+type AddressFamily string
+
+// The address families.
+const (
+	AddressFamilyIPv4 AddressFamily = "IPv4"
+	AddressFamilyIPv6 AddressFamily = "IPv6"
+)
+
+// SecretReference names a Secret in the namespace of Herald's secrets.
+type SecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// BGPPeerStatus is what the manager knows of the peer on all nodes.
+type BGPPeerStatus struct {
+	// nodesSelected is how many nodes should have a session with this peer.
+	// +optional
+	NodesSelected int32 `json:"nodesSelected"`
+	// nodesEstablished is how many of them have it Established.
+	// +optional
+	NodesEstablished int32 `json:"nodesEstablished"`
+	// conditions: Accepted, Established.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// BGPPeer is a router that nodes announce Service addresses to.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=hpeer,categories=herald
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.peerAddress`
+// +kubebuilder:printcolumn:name="ASN",type=integer,JSONPath=`.spec.peerASN`
+// +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodesSelected`
+// +kubebuilder:printcolumn:name="Established",type=integer,JSONPath=`.status.nodesEstablished`
+// +kubebuilder:printcolumn:name="MyASN",type=integer,JSONPath=`.spec.myASN`,priority=1
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Established")].reason`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type BGPPeer struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what the operator wants.
+	// +required
+	Spec BGPPeerSpec `json:"spec"`
+	// status is what Herald found.
+	// +optional
+	Status BGPPeerStatus `json:"status,omitempty"`
+}
+
+// BGPPeerList is a list of BGPPeers.
+// +kubebuilder:object:root=true
+type BGPPeerList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []BGPPeer `json:"items"`
+}

@@ -1,0 +1,105 @@
+package v1alpha1
+
+// Condition types. They are positive: True is good.
+const (
+	// ConditionAccepted says whether the object's own content can be used.
+	ConditionAccepted = "Accepted"
+	// ConditionEstablished (BGPPeer) says whether every selected node has the
+	// session up.
+	ConditionEstablished = "Established"
+	// ConditionProgrammed (BGPNode) says whether FRR runs what the agent wants.
+	ConditionProgrammed = "Programmed"
+	// ConditionReady (BGPNode) says whether agent, reloader and FRR are alive.
+	ConditionReady = "Ready"
+	// ConditionAllocated (Service) says whether the Service has its addresses.
+	ConditionAllocated = GroupName + "/Allocated"
+	// ConditionAnnounced (Service) says from which nodes it is announced.
+	ConditionAnnounced = GroupName + "/Announced"
+)
+
+// Reasons of Accepted.
+const (
+	ReasonAccepted            = "Accepted"
+	ReasonInvalidAddress      = "InvalidAddress"      // pool: malformed or reversed block
+	ReasonOverlap             = "Overlap"             // pool: a block overlaps with another
+	ReasonDisabled            = "Disabled"            // pool: accepted, and gives out nothing new
+	ReasonInvalidSelector     = "InvalidSelector"     // a label selector that Kubernetes refuses
+	ReasonInvalidPeer         = "InvalidPeer"         // peer: a value out of its range
+	ReasonSecretNotFound      = "SecretNotFound"      // peer: the Secret does not exist
+	ReasonSecretInvalid       = "SecretInvalid"       // peer: wrong type, no key, bad characters
+	ReasonDuplicatePeer       = "DuplicatePeer"       // peer: an older one has the same address on this node
+	ReasonASNConflict         = "ASNConflict"         // peer: an older one has another myASN on this node
+	ReasonRouterIDConflict    = "RouterIDConflict"    // peer: an older one has another routerID on this node
+	ReasonNoNextHop           = "NoNextHop"           // peer: a node has no address of a family that it asks for
+	ReasonBFDProfileNotFound  = "BFDProfileNotFound"  // peer: names a BFDProfile that does not exist or is refused
+	ReasonInvalidBFDProfile   = "InvalidBFDProfile"   // BFD profile: a value out of its range
+	ReasonInvalidCommunity    = "InvalidCommunity"    // advertisement
+	ReasonUnknownCommunity    = "UnknownCommunity"    // advertisement: no Community has the alias
+	ReasonDuplicateAlias      = "DuplicateAlias"      // community: an older one gives the name another value
+	ReasonTooManyCommunities  = "TooManyCommunities"  // advertisement: more than FRR takes on one line
+	ReasonPoolNotFound        = "PoolNotFound"        // advertisement: names a pool that does not exist
+	ReasonPeerNotFound        = "PeerNotFound"        // advertisement: names a peer that does not exist
+	ReasonPartiallyAccepted   = "PartiallyAccepted"   // refused on some nodes only
+	ReasonOverruled           = "Overruled"           // advertisement, True: an older one sets another value of an attribute
+	ReasonNoEffect            = "NoEffect"            // advertisement, True: a field does nothing here
+	ReasonInvalidLocalPref    = "InvalidLocalPref"    // advertisement
+	ReasonInvalidNode         = "InvalidNode"         // node: no usable router-id
+	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
+)
+
+// Reasons of Established.
+const (
+	ReasonAllEstablished  = "AllEstablished"
+	ReasonSomeEstablished = "SomeEstablished"
+	ReasonNoneEstablished = "NoneEstablished"
+	ReasonNoNodeSelected  = "NoNodeSelected"
+	ReasonNotAccepted     = "NotAccepted"
+)
+
+// Reasons of Programmed and Ready.
+const (
+	ReasonApplied           = "Applied"
+	ReasonPending           = "Pending"
+	ReasonApplyFailed       = "ApplyFailed"
+	ReasonReloaderNotReady  = "ReloaderNotReporting"
+	ReasonFRRNotRunning     = "FRRNotRunning"
+	ReasonFRRUnsupported    = "FRRUnsupported"
+	ReasonReporting         = "Reporting"
+	ReasonAgentNotReporting = "AgentNotReporting"
+)
+
+// Reasons of Allocated, and of the events about allocation.
+const (
+	ReasonAllocated       = "Allocated"
+	ReasonPoolExhausted   = "PoolExhausted"
+	ReasonNoPool          = "NoPool"
+	ReasonForeignAddress  = "ForeignAddress"
+	ReasonAddressReplaced = "AddressReplaced"
+	ReasonInvalidRequest  = "InvalidRequest"
+	ReasonReleased        = "Released"
+	ReasonAddressConflict = "AddressConflict"
+	// ReasonNotInPool: no pool holds the requested address, or there is no pool
+	// of the requested name.
+	ReasonNotInPool = "NotInPool"
+	// ReasonNotAllowed: the requested pool does not serve this Service.
+	ReasonNotAllowed = "NotAllowed"
+	// ReasonAddressTaken: another Service has the requested address.
+	ReasonAddressTaken = "AddressTaken"
+	// ReasonAddressKept: what the Service asks for can't be given, and it keeps
+	// the address that it has.
+	ReasonAddressKept = "AddressKept"
+)
+
+// Reasons of Announced.
+const (
+	ReasonAllNodes        = "AllNodes"
+	ReasonSomeNodes       = "SomeNodes"
+	ReasonNoNode          = "NoNode"
+	ReasonNoAddress       = "NoAddress"
+	ReasonNoAdvertisement = "NoAdvertisement"
+	ReasonNoEndpoint      = "NoEndpoint"
+	ReasonNoPeer          = "NoPeer"
+	// Every node that could is excluded by its label, or lacks its network.
+	ReasonNodesExcluded      = "NodesExcluded"
+	ReasonNetworkUnavailable = "NetworkUnavailable"
+)

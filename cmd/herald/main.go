@@ -1,0 +1,29 @@
+// Command herald allocates addresses for Services of type LoadBalancer and
+// announces them over BGP: "herald manager" once per cluster, "herald agent" on
+// every node.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/herald-lb/herald/internal/version"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:           "herald",
+		Short:         "Announce Kubernetes Services over BGP with FRR",
+		Version:       version.Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newManagerCommand(), newAgentCommand())
+	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		fmt.Fprintf(os.Stderr, "herald: %v\n", err)
+		os.Exit(1)
+	}
+}

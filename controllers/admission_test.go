@@ -1,0 +1,309 @@
+package controllers_test
+
+import (
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+)
+
+// valid specs: each table changes one field of it.
+var valid = map[string]func() map[string]any{
+	"IPAddressPool": func() map[string]any {
+		selectors := []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}}
+		return map[string]any{
+			"addresses": []any{"203.0.113.0/24", "2001:db8::/120", "198.51.100.1-198.51.100.9", "2001:db8:1::1 - 2001:db8:1::9"},
+			"exclude":   []any{"203.0.113.0/28", "198.51.100.1-198.51.100.2"}, "autoAssign": true, "avoidBuggyIPs": true, "allowRequests": false, "disabled": true,
+			"serviceAllocation": map[string]any{
+				"priority": int64(1), "namespaces": []any{"default"}, "namespaceSelectors": selectors, "serviceSelectors": selectors,
+			},
+		}
+	},
+	"BGPPeer": func() map[string]any {
+		return map[string]any{
+			"myASN": int64(64512), "peerASN": int64(4294967295), "peerAddress": "192.0.2.1", "peerPort": int64(179),
+			"holdTime": "90s", "keepaliveTime": "30s", "connectTime": "1m", "routerID": "10.0.0.1",
+			"addressFamilies": []any{"IPv4", "IPv6"}, "ebgpMultiHop": true, "sourceAddress": "10.0.0.1",
+			"passwordSecret": map[string]any{"name": "tor"}, "bfdProfile": "fast",
+		}
+	},
+	"BFDProfile": func() map[string]any {
+		return map[string]any{
+			"receiveInterval": int64(10), "transmitInterval": int64(60000), "detectMultiplier": int64(2),
+			"echoMode": true, "echoInterval": int64(10), "passiveMode": true, "minimumTtl": int64(1),
+		}
+	},
+	"Community": func() map[string]any {
+		return map[string]any{"communities": []any{
+			map[string]any{"name": "gold", "value": "64512:100"}, map[string]any{"name": "Big-1.a_b", "value": "large:1:2:3"},
+			map[string]any{"name": "quiet", "value": "no-export"},
+		}}
+	},
+	"BGPAdvertisement": func() map[string]any {
+		return map[string]any{
+			"ipAddressPoolSelectors": []any{map[string]any{"matchLabels": map[string]any{"tier": "gold"}}},
+			"ipAddressPools":         []any{"p"}, "peers": []any{"tor"}, "communities": []any{"64512:0", "no-export", "4294967295:0:1", "large:1:2:3", "Alias-1.a_b"},
+			"localPref":     int64(4294967295),
+			"nodeSelectors": []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}},
+		}
+	},
+}
+
+// admit asks the API server, without keeping the object.
+func admit(kind string, spec map[string]any) error {
+	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
+	object.SetName("x")
+	return k8s.Create(ctx, object, client.DryRunAll)
+}
+
+// with is the valid spec with a field changed; nil removes it.
+func with(kind, field string, value any) map[string]any {
+	spec := valid[kind]()
+	if value == nil {
+		delete(spec, field)
+	} else {
+		spec[field] = value
+	}
+	return spec
+}
+
+func items(n int, text string) []any {
+	all := make([]any, n)
+	for i := range all {
+		all[i] = strings.ReplaceAll(text, "#", string(rune('a'+i%26))+string(rune('a'+i/26)))
+	}
+	return all
+}
+
+var _ = Describe("Admission", func() {
+	It("V1 V2 takes the valid base of each table", func() {
+		for kind, spec := range valid {
+			Expect(admit(kind, spec())).To(Succeed(), kind)
+		}
+		for _, kind := range []string{"IPAddressPool", "BGPPeer", "BGPAdvertisement", "BFDProfile"} {
+			for field := range valid[kind]() {
+				if required := map[string]bool{"addresses": true, "myASN": true, "peerASN": true, "peerAddress": true, "holdTime": true}; !required[field] {
+					Expect(admit(kind, with(kind, field, nil))).To(Succeed(), kind+" without "+field)
+				}
+			}
+		}
+	})
+
+	refuses := func(kind, field string, value any, message string) {
+		GinkgoHelper()
+		err := admit(kind, with(kind, field, value))
+		Expect(err).To(MatchError(And(ContainSubstring(field), ContainSubstring(message))))
+		Expect(err.Error()).NotTo(ContainSubstring("evaluating rule"), "a rule must not fail on what it refuses")
+		Expect(err.Error()).NotTo(ContainSubstring("no such overload"))
+	}
+	takes := func(kind, field string, value any) {
+		GinkgoHelper()
+		Expect(admit(kind, with(kind, field, value))).To(Succeed())
+	}
+
+	DescribeTable("V1 IPAddressPool refuses", func(block string, message string) {
+		refuses("IPAddressPool", "addresses", []any{"192.0.2.0/24", block}, message)
+	},
+		Entry("a word", "many", "must be a CIDR such as"),
+		Entry("an address", "203.0.113.7", "must be a CIDR such as"),
+		Entry("an empty block", "", "should be at least 3 chars long"),
+		Entry("a range with one end", "203.0.113.7-", "must be a CIDR such as"),
+		Entry("a range with three ends", "203.0.113.7-203.0.113.8-203.0.113.9", "must be a CIDR such as"),
+		Entry("a range of words", "first-last", "must be a CIDR such as"),
+		Entry("a range of CIDRs", "203.0.113.0/25-203.0.113.128/25", "must be a CIDR such as"),
+		Entry("a prefix length out of range", "203.0.113.0/33", "must be a CIDR such as"),
+		Entry("host bits", "203.0.113.7/24", "must be in canonical form"),
+		Entry("host bits, IPv6", "2001:db8::1/120", "must be in canonical form"),
+		Entry("mixed families", "203.0.113.1-2001:db8::1", "both ends of a range must be of the same family"),
+		Entry("too long", strings.Repeat("1", 91), "Too long"),
+	)
+	DescribeTable("V1 IPAddressPool refuses lists", func(value any, message string) {
+		refuses("IPAddressPool", "addresses", value, message)
+	},
+		Entry("no list", nil, "Required value"),
+		Entry("an empty list", []any{}, "should have at least 1 items"),
+		Entry("too many", items(65, "192.0.2.0/24"), "must have at most 64 items"),
+	)
+	DescribeTable("V1 IPAddressPool refuses in exclude", func(block string, message string) {
+		refuses("IPAddressPool", "exclude", []any{block}, message)
+	},
+		Entry("an address", "203.0.113.7", "must be a CIDR such as"), Entry("an empty block", "", "should be at least 3 chars long"),
+		Entry("host bits", "203.0.113.7/24", "must be in canonical form"),
+		Entry("mixed families", "203.0.113.1-2001:db8::1", "both ends of a range must be of the same family"),
+	)
+	DescribeTable("V1 IPAddressPool refuses in serviceAllocation", func(field string, value any, message string) {
+		spec := valid["IPAddressPool"]()
+		spec["serviceAllocation"].(map[string]any)[field] = value
+		Expect(admit("IPAddressPool", spec)).To(MatchError(And(ContainSubstring(field), ContainSubstring(message))))
+	},
+		Entry("a negative priority", "priority", int64(-1), "should be greater than or equal to 0"),
+		Entry("a namespace that can't be", "namespaces", []any{"My_Space"}, "must be the name of a namespace"),
+		Entry("a namespace twice", "namespaces", []any{"a", "a"}, "Duplicate value"),
+		Entry("an empty namespace", "namespaces", []any{""}, "should be at least 1 chars long"),
+		Entry("a namespace too long", "namespaces", []any{strings.Repeat("a", 64)}, "Too long"),
+		Entry("too many namespaces", "namespaces", items(65, "n#"), "must have at most 64 items"),
+	)
+	It("V1 IPAddressPool refuses too many excluded blocks", func() {
+		refuses("IPAddressPool", "exclude", items(65, "192.0.2.0/24"), "must have at most 64 items")
+	})
+	DescribeTable("V1 IPAddressPool takes", func(block string) { takes("IPAddressPool", "addresses", []any{block}) },
+		Entry("one address", "203.0.113.7/32"), Entry("one address, IPv6", "2001:db8::1/128"),
+		Entry("a range of one", "203.0.113.7-203.0.113.7"), Entry("blanks", "203.0.113.7 - 203.0.113.9"),
+	)
+
+	DescribeTable("V2 BGPPeer refuses", func(field string, value any, message string) { refuses("BGPPeer", field, value, message) },
+		Entry("no myASN", "myASN", nil, "Required value"),
+		Entry("myASN 0", "myASN", int64(0), "should be greater than or equal to 1"),
+		Entry("myASN too large", "myASN", int64(4294967296), "should be less than or equal to 4294967295"),
+		Entry("no peerASN", "peerASN", nil, "Required value"),
+		Entry("peerASN 0", "peerASN", int64(0), "should be greater than or equal to 1"),
+		Entry("no peerAddress", "peerAddress", nil, "Required value"),
+		Entry("a name", "peerAddress", "router.example", "must be an IPv4 or IPv6 address in canonical form"),
+		Entry("not canonical", "peerAddress", "2001:DB8::1", "must be an IPv4 or IPv6 address in canonical form"),
+		Entry("leading zeros", "peerAddress", "192.0.2.01", "must be an IPv4 or IPv6 address in canonical form"),
+		Entry("a zone", "peerAddress", "fe80::1%eth0", "must be an IPv4 or IPv6 address in canonical form"),
+		Entry("IPv4-mapped", "peerAddress", "::ffff:192.0.2.1", "must be an IPv4 or IPv6 address in canonical form"),
+		Entry("unspecified", "peerAddress", "0.0.0.0", "must be a global or private unicast address"),
+		Entry("loopback", "peerAddress", "127.0.0.1", "must be a global or private unicast address"),
+		Entry("link-local", "peerAddress", "fe80::1", "must be a global or private unicast address"),
+		Entry("link-local multicast", "peerAddress", "224.0.0.5", "must be a global or private unicast address"),
+		Entry("multicast", "peerAddress", "239.1.2.3", "must be a global or private unicast address"),
+		Entry("multicast, IPv6", "peerAddress", "ff0e::1", "must be a global or private unicast address"),
+		Entry("broadcast", "peerAddress", "255.255.255.255", "must be a global or private unicast address"),
+		Entry("port 0", "peerPort", int64(0), "should be greater than or equal to 1"),
+		Entry("port too large", "peerPort", int64(65536), "should be less than or equal to 65535"),
+		Entry("hold 1s", "holdTime", "1s", "must be 0s (no keepalives) or from 3s to 65535s"),
+		Entry("hold 2s", "holdTime", "2s", "must be 0s (no keepalives) or from 3s to 65535s"),
+		Entry("hold too long", "holdTime", "65536s", "must be 0s (no keepalives) or from 3s to 65535s"),
+		Entry("hold negative", "holdTime", "-3s", "must be whole seconds in hours, minutes and seconds"),
+		Entry("hold not whole", "holdTime", "90500ms", "must be whole seconds in hours, minutes and seconds"),
+		Entry("hold of microseconds", "holdTime", "90000001us", "must be whole seconds in hours, minutes and seconds"),
+		Entry("hold not a duration", "holdTime", "90", "must be whole seconds in hours, minutes and seconds"),
+		Entry("hold too long a text", "holdTime", "00000000000000090s", "Too long"),
+		Entry("hold empty", "holdTime", "", "should be at least 2 chars long"),
+		Entry("hold beyond counting", "holdTime", "99999h99999m", "must be 0s (no keepalives) or from 3s to 65535s"),
+		Entry("keepalive not whole", "keepaliveTime", "1500ms", "must be whole seconds in hours, minutes and seconds"),
+		Entry("keepalive not a duration", "keepaliveTime", "soon", "must be whole seconds in hours, minutes and seconds"),
+		Entry("keepalive negative", "keepaliveTime", "-1s", "must be whole seconds in hours, minutes and seconds"),
+		Entry("connect 0s", "connectTime", "0s", "must be from 1s to 65535s"),
+		Entry("connect too long", "connectTime", "65536s", "must be from 1s to 65535s"),
+		Entry("connect not whole", "connectTime", "1001ms", "must be whole seconds in hours, minutes and seconds"),
+		Entry("connect not a duration", "connectTime", "1 minute", "must be whole seconds in hours, minutes and seconds"),
+		Entry("router-id of IPv6", "routerID", "2001:db8::1", "must be a non-zero IPv4 address in dotted form"),
+		Entry("router-id zero", "routerID", "0.0.0.0", "must be a non-zero IPv4 address in dotted form"),
+		Entry("router-id a number", "routerID", "7", "must be a non-zero IPv4 address in dotted form"),
+		Entry("multihop on iBGP", "myASN", int64(4294967295), "ebgpMultiHop is for eBGP only"),
+		Entry("an unknown family", "addressFamilies", []any{"ipv4"}, `supported values: "IPv4", "IPv6"`),
+		Entry("a family twice", "addressFamilies", []any{"IPv4", "IPv4"}, "Duplicate value"),
+		Entry("no family", "addressFamilies", []any{}, "should have at least 1 items"),
+		Entry("source a name", "sourceAddress", "eth0", "must be an IPv4 or IPv6 address in canonical form"),
+		Entry("source not canonical", "sourceAddress", "10.0.0.01", "must be an IPv4 or IPv6 address in canonical form"),
+		Entry("source loopback", "sourceAddress", "127.0.0.1", "must be a global or private unicast address of the node"),
+		Entry("source of the other family", "sourceAddress", "2001:db8::1", "sourceAddress must be of the family of peerAddress"),
+		Entry("source the router's", "sourceAddress", "192.0.2.1", "sourceAddress must not be peerAddress"),
+		Entry("Secret without a name", "passwordSecret", map[string]any{"name": ""}, "should be at least 1 chars long"),
+		Entry("too many selectors", "nodeSelectors", func() []any {
+			all := make([]any, 65)
+			for i := range all {
+				all[i] = map[string]any{"matchLabels": map[string]any{"a": "b"}}
+			}
+			return all
+		}(), "must have at most 64 items"),
+	)
+	It("V2 BGPPeer refuses keepalive longer than hold, and without it", func() {
+		spec := with("BGPPeer", "keepaliveTime", "91s")
+		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("keepaliveTime must not be longer than holdTime")))
+		Expect(admit("BGPPeer", with("BGPPeer", "holdTime", nil))).To(MatchError(ContainSubstring("keepaliveTime needs holdTime")))
+	})
+	DescribeTable("V2 BGPPeer takes", func(field string, value any) { takes("BGPPeer", field, value) },
+		Entry("another source", "sourceAddress", "192.0.2.7"), Entry("no multihop", "ebgpMultiHop", false),
+		Entry("hold 65535s", "holdTime", "65535s"), Entry("hold in minutes", "holdTime", "1m30s"),
+		Entry("keepalive as long as hold", "keepaliveTime", "90s"), Entry("connect 1s", "connectTime", "1s"),
+	)
+	DescribeTable("V2 BGPPeer takes addresses", func(address string) {
+		spec := with("BGPPeer", "peerAddress", address)
+		delete(spec, "sourceAddress")
+		Expect(admit("BGPPeer", spec)).To(Succeed())
+	}, Entry("IPv6", "2001:db8::1"), Entry("a unique local address", "fd00::1"))
+	It("V2 BGPPeer takes hold 0s with keepalive 0s", func() {
+		spec := with("BGPPeer", "holdTime", "0s")
+		spec["keepaliveTime"] = "0s"
+		Expect(admit("BGPPeer", spec)).To(Succeed())
+	})
+
+	DescribeTable("V8 BFDProfile refuses", func(field string, value int64, message string) {
+		refuses("BFDProfile", field, value, message)
+	},
+		Entry("receive too short", "receiveInterval", int64(9), "should be greater than or equal to 10"),
+		Entry("receive too long", "receiveInterval", int64(60001), "should be less than or equal to 60000"),
+		Entry("transmit too short", "transmitInterval", int64(0), "should be greater than or equal to 10"),
+		Entry("transmit too long", "transmitInterval", int64(60001), "should be less than or equal to 60000"),
+		Entry("echo too short", "echoInterval", int64(9), "should be greater than or equal to 10"),
+		Entry("echo too long", "echoInterval", int64(60001), "should be less than or equal to 60000"),
+		Entry("multiplier of one", "detectMultiplier", int64(1), "should be greater than or equal to 2"),
+		Entry("multiplier too large", "detectMultiplier", int64(256), "should be less than or equal to 255"),
+		Entry("TTL 0", "minimumTtl", int64(0), "should be greater than or equal to 1"),
+		Entry("TTL 255", "minimumTtl", int64(255), "should be less than or equal to 254"),
+	)
+	It("V8 BGPPeer refuses a name of a profile that can't be", func() {
+		refuses("BGPPeer", "bfdProfile", strings.Repeat("x", 254), "Too long")
+	})
+
+	DescribeTable("V6 BGPAdvertisement refuses", func(community, message string) {
+		refuses("BGPAdvertisement", "communities", []any{community}, message)
+	},
+		Entry("a half too large", "65536:1", "each half from 0 to 65535"), Entry("the other half too large", "1:65536", "each half from 0 to 65535"),
+		Entry("one half", "64512", "each half from 0 to 65535"), Entry("a large one of four parts", "1:2:3:4", "each part from 0 to 4294967295"),
+		Entry("a large part too large", "1:2:4294967296", "each part from 0 to 4294967295"), Entry("a large zero in front", "large:1:02:3", "without leading zeros"),
+		Entry("large with two parts", "large:1:2", "each part from 0 to 4294967295"),
+		Entry("leading zero", "01:1", "without leading zeros"), Entry("blank", "1: 1", "each half from 0 to 65535"),
+		Entry("a line break", "1:1\nexit", "each half from 0 to 65535"), Entry("a name with a blank", "no export", "or an alias in a Community"), Entry("a name that begins with a digit", "1st", "or an alias in a Community"),
+		Entry("many digits", "1:99999999999999999999", "each half from 0 to 65535"), Entry("empty", "", "at least 1 chars long"),
+	)
+	DescribeTable("V6 BGPAdvertisement refuses lists", func(field string, value any, message string) {
+		refuses("BGPAdvertisement", field, value, message)
+	},
+		Entry("one community twice", "communities", []any{"1:1", "1:1"}, "Duplicate value"),
+		Entry("too many communities", "communities", items(65, "1:1"), "must have at most 64 items"),
+		Entry("one pool twice", "ipAddressPools", []any{"p", "p"}, "Duplicate value"),
+		Entry("too many pool selectors", "ipAddressPoolSelectors", slices.Repeat([]any{map[string]any{}}, 65), "must have at most 64 items"),
+		Entry("too many pools", "ipAddressPools", items(65, "p#"), "must have at most 64 items"),
+		Entry("too many peers", "peers", items(65, "p#"), "must have at most 64 items"),
+	)
+
+	DescribeTable("V6 Community refuses", func(name, value, message string) {
+		refuses("Community", "communities", []any{map[string]any{"name": name, "value": value}}, message)
+	},
+		Entry("no name", "", "1:1", "at least 1 chars long"), Entry("a name like a community", "1:1", "1:1", "must be a letter"),
+		Entry("a line break in the name", "a\nexit", "1:1", "must be a letter"), Entry("a well-known name", "no-export", "1:1", "is a well-known name"),
+		Entry("a long name", strings.Repeat("a", 64), "1:1", "may not be more than 63"),
+		Entry("an alias of an alias", "gold", "silver", "must be a community, not an alias"),
+		Entry("a half too large", "gold", "1:65536", "each half from 0 to 65535"),
+	)
+	It("V6 Community refuses no alias at all, and one name twice", func() {
+		refuses("Community", "communities", []any{}, "should have at least 1 items")
+		gold := map[string]any{"name": "gold", "value": "1:1"}
+		refuses("Community", "communities", []any{gold, gold}, "Duplicate value")
+	})
+
+	DescribeTable("P2 BGPAdvertisement refuses local-pref", func(value int64, message string) {
+		refuses("BGPAdvertisement", "localPref", value, message)
+	},
+		Entry("negative", int64(-1), "should be greater than or equal to 0"),
+		Entry("of more than 32 bits", int64(4294967296), "should be less than or equal to 4294967295"),
+	)
+
+	It("a BGPSession never changes its node or peer", func() {
+		session("n1", "tor", v1alpha1.SessionIdle)
+		object := &v1alpha1.BGPSession{}
+		Expect(k8s.Get(ctx, client.ObjectKey{Name: v1alpha1.SessionName("n1", "tor")}, object)).To(Succeed())
+		object.Spec.Peer = "other"
+		Expect(k8s.Update(ctx, object)).To(MatchError(ContainSubstring("never change")))
+	})
+})

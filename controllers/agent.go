@@ -1,0 +1,133 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/gates"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	"github.com/herald-lb/herald/controllers/status"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/reloader/exchange"
+)
+
+// AgentOptions are what an agent is told.
+type AgentOptions struct {
+	// Node is the name of its Node.
+	Node string
+	// ExchangeDir is shared with the reloader, SecretsNamespace holds the peers'
+	// passwords, Version stands in the header of frr.conf.
+	ExchangeDir, SecretsNamespace, Version string
+	// Pace of its writes to the API.
+	Pace status.Pace
+	// Prober asks the node's dataplane; nil: over HTTP.
+	Prober gates.Prober
+	// SysctlRoot and Clock; zero: the real ones.
+	SysctlRoot string
+	Clock      clock.Clock
+	Log        logr.Logger
+}
+
+// Agent is what runs in the agent beside the watches.
+type Agent struct {
+	Nodes   *NodeReconciler
+	Reports *ReportReconciler
+}
+
+// ManagerOptions are the parts of a controller-runtime manager's options that an
+// agent depends on.
+func (o AgentOptions) ManagerOptions() (manager.Options, error) {
+	scheme, err := NewScheme()
+	if err != nil {
+		return manager.Options{}, err
+	}
+	return manager.Options{
+		Scheme: scheme,
+		Logger: o.Log,
+		Cache:  AgentCache(o.Node, o.SecretsNamespace),
+		// The publisher compares with what it reads: it must see what it wrote.
+		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+	}, nil
+}
+
+// SetupAgent adds an agent to a manager made with ManagerOptions. Nothing runs
+// before the manager starts, and nothing is undone when it stops: FRR goes on
+// announcing what was applied.
+func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
+	if options.Clock == nil {
+		options.Clock = clock.RealClock{}
+	}
+	file, store, err := takeOver(options)
+	if err != nil {
+		return nil, err
+	}
+	reports := &ReportReconciler{
+		Client: mgr.GetClient(), Node: options.Node, Clock: options.Clock,
+		Report: NewReportFile(options.ExchangeDir, options.Clock),
+		Pacer:  status.NewPacer(options.Pace, nil),
+	}
+	nodes := &NodeReconciler{
+		Store: store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file, Done: reports.Done,
+	}
+	prober := options.Prober
+	if prober == nil {
+		prober = &gates.HTTPProber{NodeAddresses: store.NodeAddresses}
+	}
+	keeper := gates.NewKeeper(prober, options.Clock, nodes.OpenGates)
+	nodes.Want = keeper.Want
+	watch := &ExchangeWatch{Dir: options.ExchangeDir, ReportChanged: reports.ReportChanged, ConfigChanged: nodes.ConfigChanged}
+	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
+		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch))
+}
+
+// takeOver begins where the last agent of this boot ended: what its file holds
+// is applied and open, and its numbers stay. After a reboot all gates are closed.
+func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, error) {
+	bootID, err := exchange.BootID()
+	if err != nil {
+		return nil, nil, fmt.Errorf("boot id: %w", err)
+	}
+	root := options.SysctlRoot
+	if root == "" {
+		root = snapshot.SysctlRoot
+	}
+	host, err := snapshot.ReadHost(root)
+	if err != nil {
+		return nil, nil, fmt.Errorf("forwarding sysctls: %w", err)
+	}
+	file, previous, err := OpenConfigFile(options.ExchangeDir, options.Version, bootID)
+	if err != nil {
+		options.Log.Info("the file in the exchange directory is ignored and will be replaced", "reason", err.Error())
+	}
+	applied, host := appliedFrom(previous, host)
+	return file, snapshot.NewStore(&snapshot.Gates{}, host, applied), nil
+}
+
+// ConfigChanged is to be called when frr.conf may have been touched.
+func (r *NodeReconciler) ConfigChanged() {
+	if !r.File.Intact() {
+		r.Wake()
+	}
+}
+
+// Ready says whether the agent does its whole job: its watches have synced, the
+// node's configuration is compiled, and the reloader reports.
+func (a *Agent) Ready(_ *http.Request) error {
+	a.Reports.mu.Lock()
+	compiled := a.Reports.outcome != nil
+	a.Reports.mu.Unlock()
+	if !compiled {
+		return errors.New("the watches have not synced yet, or the Node object is not known")
+	}
+	if seen := a.Reports.Report.Observe(); !seen.Fresh {
+		return errors.New("the reloader does not report: look at the log of its container")
+	}
+	return nil
+}

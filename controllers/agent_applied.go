@@ -1,0 +1,59 @@
+package controllers
+
+import (
+	"bytes"
+	"maps"
+
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/reloader/exchange"
+)
+
+// appliedFrom is what the file of this boot says. Of the host's forwarding it
+// knows what the kernel said first: zebra may have changed it since.
+func appliedFrom(file *exchange.File, host snapshot.Host) (*snapshot.Applied, snapshot.Host) {
+	if file == nil {
+		return nil, host
+	}
+	host.Forwarding = forwardingOf(file.Body)
+	return compile.ParseApplied(file.Body), host
+}
+
+// forwardingOf reads back what frr.conf says about the host: a line only for
+// what is off.
+func forwardingOf(body []byte) frrtemplates.Forwarding {
+	forwarding := frrtemplates.Forwarding{IPv4: true, IPv6: true}
+	for line := range bytes.Lines(body) {
+		switch string(bytes.TrimSpace(line)) {
+		case "no ip forwarding":
+			forwarding.IPv4 = false
+		case "no ipv6 forwarding":
+			forwarding.IPv6 = false
+		}
+	}
+	return forwarding
+}
+
+// appliedBy is what a configuration holds once it is written: its numbers, which
+// stay with their classes. It holds no prefixes: the gates of those that the
+// agent found at its start have been opened by then.
+func appliedBy(config *frrtemplates.Config) *snapshot.Applied {
+	applied := &snapshot.Applied{Tags: map[string]frrtemplates.Tag{}, Sequences: map[frrtemplates.Tag]uint16{}}
+	for _, routeMap := range config.RouteMaps {
+		for _, entry := range routeMap.Entries {
+			if entry.SetTag != 0 && frrtemplates.IsClassMap(routeMap.Name) {
+				applied.Tags[routeMap.Name] = entry.SetTag
+			}
+			if entry.MatchTag != 0 && frrtemplates.IsOutboundMap(routeMap.Name) {
+				applied.Sequences[entry.MatchTag] = entry.Sequence
+			}
+		}
+	}
+	return applied
+}
+
+// sameNumbers says whether two hold the same tags and sequences.
+func sameNumbers(a, b *snapshot.Applied) bool {
+	return a != nil && b != nil && maps.Equal(a.Tags, b.Tags) && maps.Equal(a.Sequences, b.Sequences)
+}

@@ -1,0 +1,125 @@
+package controllers
+
+import (
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+)
+
+// NewScheme has every type that the manager reads or writes.
+func NewScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	return scheme, v1alpha1.AddToScheme(scheme)
+}
+
+// CacheOptions keep of each object only what the manager looks at: at 10,000
+// Services that is most of its memory. Objects from this cache must never be
+// written whole, only patched.
+func CacheOptions() cache.Options {
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Service{}:            {Transform: trim(trimService)},
+			&corev1.Namespace{}:          {Transform: trim(trimNamespace)},
+			&corev1.Node{}:               {Transform: trim(trimNode)},
+			&discoveryv1.EndpointSlice{}: {Transform: trim(trimSlice)},
+		},
+	}
+}
+
+// trim makes a transform of the cache out of a function of one type.
+func trim[T client.Object](of func(T)) func(any) (any, error) {
+	return func(object any) (any, error) {
+		if typed, ok := object.(T); ok {
+			typed.SetManagedFields(nil)
+			of(typed)
+		}
+		return object, nil
+	}
+}
+
+// trimService keeps what decides who it is, which address it gets and where it is
+// announced, the status, and Herald's own annotations.
+func trimService(service *corev1.Service) {
+	service.OwnerReferences = nil
+	for name := range service.Annotations {
+		if !strings.HasPrefix(name, v1alpha1.GroupName+"/") {
+			delete(service.Annotations, name)
+		}
+	}
+	if service.Spec.Type != corev1.ServiceTypeLoadBalancer {
+		service.Labels, service.Annotations = nil, nil
+		service.Spec = corev1.ServiceSpec{Type: service.Spec.Type}
+		return
+	}
+	ports := make([]corev1.ServicePort, 0, len(service.Spec.Ports))
+	for i := range service.Spec.Ports {
+		ports = append(ports, corev1.ServicePort{Protocol: service.Spec.Ports[i].Protocol, Port: service.Spec.Ports[i].Port})
+	}
+	service.Spec = corev1.ServiceSpec{
+		Type:                  service.Spec.Type,
+		LoadBalancerClass:     service.Spec.LoadBalancerClass,
+		LoadBalancerIP:        service.Spec.LoadBalancerIP,
+		IPFamilies:            service.Spec.IPFamilies,
+		IPFamilyPolicy:        service.Spec.IPFamilyPolicy,
+		Ports:                 ports,
+		Selector:              service.Spec.Selector,
+		ExternalTrafficPolicy: service.Spec.ExternalTrafficPolicy,
+		HealthCheckNodePort:   service.Spec.HealthCheckNodePort,
+	}
+}
+
+// trimNamespace keeps the labels.
+func trimNamespace(namespace *corev1.Namespace) {
+	*namespace = corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: namespace.Name, UID: namespace.UID, ResourceVersion: namespace.ResourceVersion, Labels: namespace.Labels,
+	}}
+}
+
+// trimNode keeps labels, the InternalIPs and the condition that says whether the
+// node's network is up.
+func trimNode(node *corev1.Node) {
+	node.Annotations = nil
+	node.OwnerReferences = nil
+	node.Spec = corev1.NodeSpec{}
+	var addresses []corev1.NodeAddress
+	for _, address := range node.Status.Addresses {
+		if address.Type == corev1.NodeInternalIP {
+			addresses = append(addresses, address)
+		}
+	}
+	var conditions []corev1.NodeCondition
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeNetworkUnavailable {
+			conditions = append(conditions, corev1.NodeCondition{Type: condition.Type, Status: condition.Status})
+		}
+	}
+	node.Status = corev1.NodeStatus{Addresses: addresses, Conditions: conditions}
+}
+
+// trimSlice keeps which Service it belongs to and where its usable endpoints are.
+func trimSlice(slice *discoveryv1.EndpointSlice) {
+	slice.Annotations = nil
+	slice.OwnerReferences = nil
+	slice.Labels = map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}
+	slice.Ports = nil
+	for i := range slice.Endpoints {
+		endpoint := &slice.Endpoints[i]
+		*endpoint = discoveryv1.Endpoint{
+			Addresses:  endpoint.Addresses[:min(1, len(endpoint.Addresses))],
+			NodeName:   endpoint.NodeName,
+			Conditions: endpoint.Conditions,
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/pools"
+	"github.com/herald-lb/herald/controllers/precedence"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// Advertisement is a BGPAdvertisement that applies on the node.
+type Advertisement struct {
+	// Name of the BGPAdvertisement.
+	Name string
+	// pools by name; nil is all.
+	pools map[string]bool
+	// peers by name; empty is all.
+	peers []string
+	attributes
+}
+
+func (a *Advertisement) takes(pool string) bool {
+	return a.pools == nil || a.pools[pool]
+}
+
+func (a *Advertisement) reaches(peer string) bool {
+	return len(a.peers) == 0 || slices.Contains(a.peers, peer)
+}
+
+// acceptAdvertisements decides which advertisements apply on this node, oldest
+// first.
+func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers []*v1alpha1.BGPPeer) {
+	known := make(map[string]bool, len(peers))
+	for _, peer := range peers {
+		known[peer.Name] = true
+	}
+	for _, object := range precedence.Sorted(all) {
+		ref := ObjectRef{Kind: "BGPAdvertisement", Name: object.Name}
+		b.refuseUnknown(ref, object, known)
+		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
+		pools := b.selectPools(ref, &object.Spec)
+		attributes, ok := b.parseAttributes(ref, &object.Spec)
+		if !ok {
+			continue
+		}
+		accepted := &Advertisement{
+			Name: object.Name, pools: pools, peers: object.Spec.Peers, attributes: attributes,
+		}
+		if selected && b.communitiesFit(ref, accepted) {
+			b.policy.Advertisements = append(b.policy.Advertisements, accepted)
+			b.noteNoEffect(ref, accepted)
+		}
+	}
+}
+
+// refuseUnknown reports names of pools and peers that don't exist. The rest of
+// the advertisement holds; one that names only unknown pools takes none.
+func (b *builder) refuseUnknown(ref ObjectRef, object *v1alpha1.BGPAdvertisement, peers map[string]bool) {
+	if missing := unknown(object.Spec.IPAddressPools, func(name string) bool { return b.policy.Pools.Get(name) != nil }); missing != "" {
+		b.refuse(ref, v1alpha1.ReasonPoolNotFound, fmt.Sprintf(
+			"spec.ipAddressPools: no IPAddressPool is named %s: correct the name or create it; the rest of the advertisement holds", missing))
+	}
+	if missing := unknown(object.Spec.Peers, func(name string) bool { return peers[name] }); missing != "" {
+		b.refuse(ref, v1alpha1.ReasonPeerNotFound, fmt.Sprintf(
+			"spec.peers: no BGPPeer is named %s: correct the name or create it; the rest of the advertisement holds", missing))
+	}
+}
+
+func unknown(names []string, known func(string) bool) string {
+	var missing []string
+	for _, name := range names {
+		if !known(name) {
+			missing = append(missing, fmt.Sprintf("%q", name))
+		}
+	}
+	slices.Sort(missing)
+	return strings.Join(atMost(missing, 5), ", ")
+}
+
+// communitiesFit refuses an advertisement which, with the older ones that it
+// meets, has more communities for a peer than FRR takes.
+func (b *builder) communitiesFit(ref ObjectRef, a *Advertisement) bool {
+	for _, pool := range b.policy.Pools.Pools {
+		if !a.takes(pool.Name) {
+			continue
+		}
+		meets := slices.DeleteFunc(slices.Clone(b.policy.Advertisements), func(older *Advertisement) bool { return !older.takes(pool.Name) })
+		if tooMany(append(meets, a)) == "" {
+			continue
+		}
+		for _, peer := range b.policy.Peers {
+			if what := tooMany(reaching(append(meets, a), peer.Name)); a.reaches(peer.Name) && what != "" {
+				b.refuse(ref, v1alpha1.ReasonTooManyCommunities, fmt.Sprintf(
+					"spec.communities: with older BGPAdvertisements the routes of pool %q would carry %s to peer %q: remove some",
+					pool.Name, what, peer.Name))
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// tooMany says which communities are more than FRR takes; empty: none.
+func tooMany(advertisements []*Advertisement) string {
+	if n := len(united(advertisements)); n > frrtemplates.MaxCommunities {
+		return fmt.Sprintf("%d communities (FRR takes at most %d)", n, frrtemplates.MaxCommunities)
+	}
+	if n := len(unitedLarge(advertisements)); n > frrtemplates.MaxLargeCommunities {
+		return fmt.Sprintf("%d large communities (FRR takes at most %d)", n, frrtemplates.MaxLargeCommunities)
+	}
+	return ""
+}
+
+// reaching are those of the advertisements that go to a peer.
+func reaching(advertisements []*Advertisement, peer string) []*Advertisement {
+	var to []*Advertisement
+	for _, a := range advertisements {
+		if a.reaches(peer) {
+			to = append(to, a)
+		}
+	}
+	return to
+}
+
+// class is a set of advertisements that some pool's prefixes have on this node.
+type class struct {
+	// routeMap is its name.
+	routeMap       string
+	advertisements []*Advertisement
+	tag            frrtemplates.Tag
+	sequence       uint16
+	// peers that its prefixes of each family reach, by name.
+	peers map[frrtemplates.Family][]string
+}
+
+// formClasses finds each pool's class. They depend on no Service, so that a
+// Service only ever adds or removes a line.
+func (b *builder) formClasses() {
+	byName := map[string]*class{}
+	for _, pool := range b.policy.Pools.Pools {
+		if c := b.classOf(pool); c != nil {
+			if known := byName[c.routeMap]; known != nil {
+				c = known
+			}
+			byName[c.routeMap] = c
+			b.policy.classes[pool] = c
+		}
+	}
+	b.numberClasses(byName)
+}
+
+func (b *builder) classOf(pool *pools.Pool) *class {
+	c := &class{peers: map[frrtemplates.Family][]string{}}
+	var names []string
+	for _, a := range b.policy.Advertisements {
+		if a.takes(pool.Name) {
+			c.advertisements = append(c.advertisements, a)
+			names = append(names, a.Name)
+		}
+	}
+	if names == nil {
+		return nil
+	}
+	slices.Sort(names)
+	c.routeMap = frrtemplates.ClassMap(names)
+	for _, peer := range b.policy.Peers {
+		if len(reaching(c.advertisements, peer.Name)) > 0 {
+			for _, family := range peer.Families {
+				c.peers[family] = append(c.peers[family], peer.Name)
+			}
+		}
+	}
+	for _, names := range c.peers {
+		slices.Sort(names)
+	}
+	return c
+}
+
+func (b *builder) numberClasses(byName map[string]*class) {
+	names := make([]string, 0, len(byName))
+	for name := range byName {
+		names = append(names, name)
+	}
+	tags := numberTags(names, b.applied.Tags)
+	sequences := numberSequences(tags, b.applied.Sequences)
+	for name, c := range byName {
+		c.tag = tags[name]
+		c.sequence = sequences[c.tag]
+		if c.sequence != 0 {
+			b.policy.byName = append(b.policy.byName, c)
+		} else {
+			c.peers = nil // more classes than sequence numbers: not announced
+		}
+	}
+	slices.SortFunc(b.policy.byName, func(x, y *class) int { return strings.Compare(x.routeMap, y.routeMap) })
+}

@@ -1,0 +1,81 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// FRR's values where a profile says nothing; it doesn't print them back.
+const (
+	bfdInterval     = 300
+	bfdEchoInterval = 50
+	bfdMultiplier   = 3
+	bfdMinimumTTL   = 254
+)
+
+// acceptProfiles reads the BFDProfiles. One that is malformed (the API server has
+// refused most before) is as good as none to the peers that name it.
+func (b *builder) acceptProfiles(all []*v1alpha1.BFDProfile) {
+	b.profiles = make(map[string]frrtemplates.BFDProfile, len(all))
+	for _, object := range all {
+		profile, err := parseProfile(&object.Spec)
+		if err != nil {
+			b.refuse(ObjectRef{Kind: "BFDProfile", Name: object.Name}, v1alpha1.ReasonInvalidBFDProfile, err.Error())
+			continue
+		}
+		profile.Name = frrtemplates.BFDProfileName(object.Name)
+		b.profiles[object.Name] = profile
+	}
+}
+
+// addProfile lets BFD watch a peer's session. Without its profile the session
+// runs unwatched: a profile deleted by mistake costs seconds at the next failure,
+// not all routes at once.
+func (b *builder) addProfile(ref ObjectRef, name string, neighbor *frrtemplates.Neighbor) {
+	if name == "" {
+		return
+	}
+	profile, found := b.profiles[name]
+	if !found {
+		b.refuse(ref, v1alpha1.ReasonBFDProfileNotFound, fmt.Sprintf(
+			"spec.bfdProfile: there is no BFDProfile %q that can be used: create or correct it; until then the session runs without BFD", name))
+		return
+	}
+	neighbor.BFDProfile = profile.Name
+	b.policy.profiles = append(b.policy.profiles, profile)
+}
+
+// sortProfiles leaves each profile that a peer of the node uses once, by name.
+func (b *builder) sortProfiles() {
+	slices.SortFunc(b.policy.profiles, func(x, y frrtemplates.BFDProfile) int { return cmp.Compare(x.Name, y.Name) })
+	b.policy.profiles = slices.Compact(b.policy.profiles)
+}
+
+func parseProfile(spec *v1alpha1.BFDProfileSpec) (frrtemplates.BFDProfile, error) {
+	profile := frrtemplates.BFDProfile{EchoMode: spec.EchoMode, PassiveMode: spec.PassiveMode}
+	for _, value := range []struct {
+		field               string
+		of                  *int32
+		least, most, absent int32
+		to                  *int32
+	}{
+		{"receiveInterval", spec.ReceiveInterval, 10, 60000, bfdInterval, &profile.ReceiveInterval},
+		{"transmitInterval", spec.TransmitInterval, 10, 60000, bfdInterval, &profile.TransmitInterval},
+		{"echoInterval", spec.EchoInterval, 10, 60000, bfdEchoInterval, &profile.EchoInterval},
+		{"detectMultiplier", spec.DetectMultiplier, 2, 255, bfdMultiplier, &profile.DetectMultiplier},
+		{"minimumTtl", spec.MinimumTTL, 1, 254, bfdMinimumTTL, &profile.MinimumTTL},
+	} {
+		if value.of == nil || *value.of == value.absent {
+			continue
+		}
+		if *value.of < value.least || *value.of > value.most {
+			return profile, fmt.Errorf("spec.%s %d is out of range: want %d to %d", value.field, *value.of, value.least, value.most)
+		}
+		*value.to = *value.of
+	}
+	return profile, nil
+}

@@ -1,0 +1,182 @@
+package compile
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"unsafe"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// Compile decides from scratch. The Result is for reading only.
+func Compile(s *snapshot.Snapshot) *Result { return NewCompiler().Compile(s) }
+
+// Compiler compiles one Snapshot after another of the same node and decides
+// again only about what reads something that changed. Its Results equal those of
+// Compile; they share structure with each other and are for reading only. It is
+// not safe for concurrent use.
+type Compiler struct {
+	policy     *Policy
+	inputs     policyInputs
+	generation uint64
+	services   map[types.NamespacedName]*memo
+	sum        sum
+}
+
+// memo is what was decided about a Service, and by what.
+type memo struct {
+	service *snapshot.Service
+	slices  map[string]*snapshot.Slice
+	// open and applied are what the gate said; applied only while not open.
+	open    bool
+	applied []bool
+
+	decision Decision
+	// generation in which the Service was last there.
+	generation uint64
+}
+
+// NewCompiler makes a Compiler that knows nothing yet.
+func NewCompiler() *Compiler { return &Compiler{} }
+
+// Compile is the same as the function Compile, for the next snapshot.
+func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
+	c.generation++
+	if inputs := inputsOf(s); c.policy == nil || !c.inputs.equal(inputs) {
+		c.policy, c.inputs = NewPolicy(s), inputs
+		c.services = make(map[types.NamespacedName]*memo, len(s.Services))
+		c.sum = newSum()
+	}
+	var changes changes
+	for key, service := range s.Services {
+		c.compileOne(key, service, s, &changes)
+	}
+	c.forget(&changes)
+	c.sum.apply(changes)
+	return &Result{
+		Config:   c.policy.withNetworks(c.sum.networks),
+		Issues:   c.policy.Issues,
+		Withheld: c.sum.withheld,
+		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.origins},
+	}
+}
+
+func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot, changes *changes) {
+	gate := gateOf(key, service, s)
+	m := c.services[key]
+	if m == nil {
+		m = &memo{}
+		c.services[key] = m
+	} else if m.holds(service, s.Slices[key], gate) {
+		m.generation = c.generation
+		return
+	}
+	decision := compileService(service, s.Slices[key], c.policy, gate)
+	changes.add(key, m.decision, decision)
+	*m = memo{
+		service: service, slices: s.Slices[key], open: gate.open, applied: gate.appliedTo(service),
+		decision: decision, generation: c.generation,
+	}
+}
+
+// forget drops the Services that are gone.
+func (c *Compiler) forget(changes *changes) {
+	for key, m := range c.services {
+		if m.generation != c.generation {
+			changes.add(key, m.decision, Decision{})
+			delete(c.services, key)
+		}
+	}
+}
+
+// holds says whether nothing that the decision was made by has changed. Objects
+// of a Snapshot are replaced, never changed, so the same object is the same.
+func (m *memo) holds(service *snapshot.Service, all map[string]*snapshot.Slice, gate gate) bool {
+	return m.service == service && m.open == gate.open &&
+		(sameMap(m.slices, all) || maps.Equal(m.slices, all)) &&
+		(gate.open || slices.Equal(m.applied, gate.appliedTo(service)))
+}
+
+func sameMap(a, b map[string]*snapshot.Slice) bool { return mapIdentity(a) == mapIdentity(b) }
+
+// mapIdentity tells maps apart without looking into them.
+func mapIdentity(m map[string]*snapshot.Slice) unsafe.Pointer {
+	return reflect.ValueOf(m).UnsafePointer()
+}
+
+// gateOf is the gate of a Service on this node. Outside the agent all are open.
+func gateOf(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot) gate {
+	if s.Gates == nil {
+		return gate{open: true}
+	}
+	state := s.Gates.Cluster
+	if service.Local {
+		state = s.Gates.Local[key]
+	}
+	if state != snapshot.GateClosed {
+		return gate{open: true}
+	}
+	if s.Applied == nil {
+		return gate{}
+	}
+	return gate{applied: s.Applied.Prefixes}
+}
+
+// appliedTo says of each address of a Service whether a closed gate lets it pass.
+func (g gate) appliedTo(service *snapshot.Service) []bool {
+	if g.open {
+		return nil
+	}
+	passes := make([]bool, len(service.Addresses))
+	for i, addr := range service.Addresses {
+		passes[i] = g.passes(prefixOf(addr))
+	}
+	return passes
+}
+
+// policyInputs is all that NewPolicy reads.
+type policyInputs struct {
+	node           *snapshot.Node
+	pools          []*v1alpha1.IPAddressPool
+	peers          []*v1alpha1.BGPPeer
+	advertisements []*v1alpha1.BGPAdvertisement
+	communities    []*v1alpha1.Community
+	profiles       []*v1alpha1.BFDProfile
+	secrets        map[string]*snapshot.Secret
+	tags           map[string]frrtemplates.Tag
+	sequences      map[frrtemplates.Tag]uint16
+	host           snapshot.Host
+}
+
+func inputsOf(s *snapshot.Snapshot) policyInputs {
+	inputs := policyInputs{
+		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, host: s.Host,
+		communities: s.Communities, profiles: s.BFDProfiles,
+	}
+	if s.Applied != nil {
+		inputs.tags, inputs.sequences = s.Applied.Tags, s.Applied.Sequences
+	}
+	return inputs
+}
+
+func (i policyInputs) equal(other policyInputs) bool {
+	return i.node == other.node && i.host == other.host &&
+		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
+		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
+		slices.Equal(i.profiles, other.profiles) &&
+		(i.secrets == nil) == (other.secrets == nil) && maps.Equal(i.secrets, other.secrets) &&
+		maps.Equal(i.tags, other.tags) && maps.Equal(i.sequences, other.sequences)
+}
+
+func (p *Policy) peerOrigins() map[NeighborKey]string {
+	origins := make(map[NeighborKey]string, len(p.Peers))
+	for _, peer := range p.Peers {
+		origins[NeighborKey{Address: peer.Address}] = peer.Name
+	}
+	return origins
+}

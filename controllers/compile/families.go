@@ -1,0 +1,57 @@
+package compile
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// bothFamilies in the order of a Config.
+var bothFamilies = []frrtemplates.Family{frrtemplates.IPv4, frrtemplates.IPv6}
+
+var familyNames = map[frrtemplates.Family]v1alpha1.AddressFamily{
+	frrtemplates.IPv4: v1alpha1.AddressFamilyIPv4,
+	frrtemplates.IPv6: v1alpha1.AddressFamilyIPv6,
+}
+
+func checkFamilies(families []v1alpha1.AddressFamily) error {
+	for _, family := range families {
+		if family != v1alpha1.AddressFamilyIPv4 && family != v1alpha1.AddressFamilyIPv6 {
+			return fmt.Errorf("spec.addressFamilies: %q is not a family: want %s or %s",
+				family, v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6)
+		}
+	}
+	return nil
+}
+
+// families that a session with an address carries on this node. FRR makes the
+// next hop of the other family from the interface, and where that has no address
+// of it, from the router-id or a link-local address: then the routes would lead
+// nowhere, so they are left out.
+func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, address netip.Addr) []frrtemplates.Family {
+	own := frrtemplates.FamilyOf(address)
+	if len(spec.AddressFamilies) == 0 {
+		return []frrtemplates.Family{own}
+	}
+	var families []frrtemplates.Family
+	for _, family := range bothFamilies {
+		if !slices.Contains(spec.AddressFamilies, familyNames[family]) {
+			continue
+		}
+		if family != own && !b.nodeHas(family) {
+			b.refuse(ref, v1alpha1.ReasonNoNextHop, fmt.Sprintf(
+				"spec.addressFamilies: node %q has no InternalIP of %s to be the next hop of such routes over the session with %s: they are left out there; leave out the family or give the node an address",
+				b.node.Name, familyNames[family], address))
+			continue
+		}
+		families = append(families, family)
+	}
+	return families
+}
+
+func (b *builder) nodeHas(family frrtemplates.Family) bool {
+	return slices.ContainsFunc(b.node.Addresses, func(a netip.Addr) bool { return frrtemplates.FamilyOf(a) == family })
+}

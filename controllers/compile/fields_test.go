@@ -1,0 +1,284 @@
+package compile_test
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/allocator"
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/pools"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// fieldBase has one of everything; each case sets one more field.
+const fieldBase = `
+apiVersion: v1
+kind: Node
+metadata: {name: node-a, labels: {rack: r1}}
+status: {addresses: [{type: InternalIP, address: 10.0.0.1}, {type: InternalIP, address: "2001:db8::1"}]}
+---
+kind: Secret
+metadata: {name: tor-a}
+type: kubernetes.io/basic-auth
+stringData: {password: hush}
+---
+kind: Service
+metadata: {name: web}
+status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}
+---
+kind: EndpointSlice
+metadata: {name: web, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.244.0.5], nodeName: node-a, conditions: {ready: true}}]
+`
+
+// fieldCases has every field of every spec: path, and what setting it does. A
+// spec's field without a case fails TestEveryFieldHasACase.
+var fieldCases = []struct {
+	path string
+	set  func(*objects)
+	// want is a line that must come into frr.conf, or an issue's reason; empty:
+	// the output must differ and that is all.
+	want string
+}{
+	{"IPAddressPool.addresses", func(o *objects) { o.pool.Spec.Addresses = []v1alpha1.AddressBlock{"198.51.100.0/24"} }, ""},
+	{"IPAddressPool.autoAssign", func(o *objects) { o.pool.Spec.AutoAssign = new(false) }, ""},
+	{"IPAddressPool.exclude", func(o *objects) { o.pool.Spec.Exclude = []v1alpha1.AddressBlock{"203.0.113.1/32"} }, "NotInPool"},
+	{"IPAddressPool.avoidBuggyIPs", func(o *objects) { o.pool.Spec.AvoidBuggyIPs = true }, "next: Allocated [203.0.113.1]"},
+	{"IPAddressPool.allowRequests", func(o *objects) { o.pool.Spec.AllowRequests = new(false) }, "asked: NotAllowed"},
+	{"IPAddressPool.serviceAllocation", func(o *objects) { o.pool.Spec.ServiceAllocation = &v1alpha1.ServiceAllocation{Priority: 9} }, "unasked: Allocated [203.0.113.0]"},
+	{"IPAddressPool.serviceAllocation.priority", func(o *objects) { o.pool.Spec.ServiceAllocation = &v1alpha1.ServiceAllocation{Priority: 1} }, "unasked: Allocated [203.0.113.0]"},
+	{"IPAddressPool.serviceAllocation.namespaces", func(o *objects) {
+		o.pool.Spec.ServiceAllocation = &v1alpha1.ServiceAllocation{Namespaces: []v1alpha1.NamespaceName{"other"}}
+	}, "asked: NotAllowed"},
+	{"IPAddressPool.serviceAllocation.namespaceSelectors", func(o *objects) {
+		o.pool.Spec.ServiceAllocation = &v1alpha1.ServiceAllocation{NamespaceSelectors: rack("r2")}
+	}, "asked: NotAllowed"},
+	{"IPAddressPool.serviceAllocation.serviceSelectors", func(o *objects) {
+		o.pool.Spec.ServiceAllocation = &v1alpha1.ServiceAllocation{ServiceSelectors: rack("r2")}
+	}, "asked: NotAllowed"},
+	{"IPAddressPool.disabled", func(o *objects) { o.pool.Spec.Disabled = true }, "asked: NotAllowed"},
+	{"BGPPeer.myASN", func(o *objects) { o.peer.Spec.MyASN = 65001 }, "router bgp 65001"},
+	{"BGPPeer.peerASN", func(o *objects) { o.peer.Spec.PeerASN = 65002 }, " neighbor 192.0.2.1 remote-as 65002"},
+	{"BGPPeer.peerAddress", func(o *objects) { o.peer.Spec.PeerAddress = "192.0.2.9" }, "  neighbor 192.0.2.9 activate"},
+	{"BGPPeer.peerPort", func(o *objects) { o.peer.Spec.PeerPort = new(int32(1179)) }, " neighbor 192.0.2.1 port 1179"},
+	{"BGPPeer.addressFamilies", func(o *objects) {
+		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}
+	}, " address-family ipv6 unicast\n  neighbor 192.0.2.1 activate"},
+	{"BGPPeer.ebgpMultiHop", func(o *objects) { o.peer.Spec.EBGPMultiHop = true }, " neighbor 192.0.2.1 ebgp-multihop 254"},
+	{"BGPPeer.sourceAddress", func(o *objects) { o.peer.Spec.SourceAddress = "10.0.0.1" }, " neighbor 192.0.2.1 update-source 10.0.0.1"},
+	{"BGPPeer.holdTime", func(o *objects) { o.peer.Spec.HoldTime = seconds(30) }, " neighbor 192.0.2.1 timers 10 30"},
+	{"BGPPeer.keepaliveTime", func(o *objects) { o.peer.Spec.HoldTime, o.peer.Spec.KeepaliveTime = seconds(30), seconds(5) }, " neighbor 192.0.2.1 timers 5 30"},
+	{"BGPPeer.connectTime", func(o *objects) { o.peer.Spec.ConnectTime = seconds(7) }, " neighbor 192.0.2.1 timers connect 7"},
+	{"BGPPeer.routerID", func(o *objects) { o.peer.Spec.RouterID = "1.2.3.4" }, " bgp router-id 1.2.3.4"},
+	{"BGPPeer.passwordSecret", func(o *objects) { o.peer.Spec.PasswordSecret = &v1alpha1.SecretReference{Name: "tor-a"} }, " neighbor 192.0.2.1 password hush"},
+	{"BGPPeer.passwordSecret.name", func(o *objects) { o.peer.Spec.PasswordSecret = &v1alpha1.SecretReference{Name: "other"} }, v1alpha1.ReasonSecretNotFound},
+	{"BGPPeer.nodeSelectors", func(o *objects) { o.peer.Spec.NodeSelectors = rack("r2") }, ""},
+	{"BGPPeer.bfdProfile", func(o *objects) { o.peer.Spec.BFDProfile = "slow" }, v1alpha1.ReasonBFDProfileNotFound},
+	{"BFDProfile.receiveInterval", func(o *objects) { o.profile.Spec.ReceiveInterval = new(int32(100)) }, "  receive-interval 100"},
+	{"BFDProfile.transmitInterval", func(o *objects) { o.profile.Spec.TransmitInterval = new(int32(100)) }, "  transmit-interval 100"},
+	{"BFDProfile.detectMultiplier", func(o *objects) { o.profile.Spec.DetectMultiplier = new(int32(5)) }, "  detect-multiplier 5"},
+	{"BFDProfile.echoMode", func(o *objects) { o.profile.Spec.EchoMode = true }, "  echo-mode"},
+	{"BFDProfile.echoInterval", func(o *objects) { o.profile.Spec.EchoInterval = new(int32(100)) }, "  echo receive-interval 100"},
+	{"BFDProfile.passiveMode", func(o *objects) { o.profile.Spec.PassiveMode = true }, "  passive-mode"},
+	{"BFDProfile.minimumTtl", func(o *objects) { o.profile.Spec.MinimumTTL = new(int32(250)) }, "  minimum-ttl 250"},
+	{"BGPAdvertisement.ipAddressPools", func(o *objects) { o.advertisement.Spec.IPAddressPools = []string{"none"} }, v1alpha1.ReasonPoolNotFound},
+	{"BGPAdvertisement.ipAddressPoolSelectors", func(o *objects) { o.advertisement.Spec.IPAddressPoolSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
+	{"BGPAdvertisement.nodeSelectors", func(o *objects) { o.advertisement.Spec.NodeSelectors = rack("r2") }, ""},
+	{"BGPAdvertisement.peers", func(o *objects) { o.advertisement.Spec.Peers = []string{"none"} }, v1alpha1.ReasonPeerNotFound},
+	{"BGPAdvertisement.communities", func(o *objects) { o.advertisement.Spec.Communities = []v1alpha1.CommunityValue{"64512:100"} }, " set community 64512:100"},
+	{"Community.communities", func(o *objects) { o.community.Spec.Communities = nil }, v1alpha1.ReasonUnknownCommunity},
+	{"Community.communities.name", func(o *objects) { o.community.Spec.Communities[0].Name = "other" }, v1alpha1.ReasonUnknownCommunity},
+	{"Community.communities.value", func(o *objects) { o.community.Spec.Communities[0].Value = "1:2:3" }, " set large-community 1:2:3"},
+	{"BGPAdvertisement.localPref", func(o *objects) {
+		o.peer.Spec.PeerASN = o.peer.Spec.MyASN
+		o.advertisement.Spec.LocalPref = new(int64(200))
+	}, " set local-preference 200"},
+}
+
+type objects struct {
+	pool          v1alpha1.IPAddressPool
+	peer          v1alpha1.BGPPeer
+	profile       v1alpha1.BFDProfile
+	advertisement v1alpha1.BGPAdvertisement
+	community     v1alpha1.Community
+}
+
+func seconds(n int) *metav1.Duration {
+	return &metav1.Duration{Duration: time.Duration(n) * time.Second}
+}
+
+func rack(name string) []metav1.LabelSelector {
+	return []metav1.LabelSelector{{MatchLabels: map[string]string{"rack": name}}}
+}
+
+func baseObjects() *objects {
+	return &objects{
+		pool: v1alpha1.IPAddressPool{ObjectMeta: metav1.ObjectMeta{Name: "pub"}, Spec: v1alpha1.IPAddressPoolSpec{
+			Addresses: []v1alpha1.AddressBlock{"203.0.113.0/24"},
+		}},
+		peer: v1alpha1.BGPPeer{ObjectMeta: metav1.ObjectMeta{Name: "tor-a"}, Spec: v1alpha1.BGPPeerSpec{
+			MyASN: 64512, PeerASN: 64513, PeerAddress: "192.0.2.1", BFDProfile: "fast",
+		}},
+		profile: v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "fast"}},
+		advertisement: v1alpha1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: "all"}, Spec: v1alpha1.BGPAdvertisementSpec{
+			Communities: []v1alpha1.CommunityValue{"alias"},
+		}},
+		community: v1alpha1.Community{ObjectMeta: metav1.ObjectMeta{Name: "names"}, Spec: v1alpha1.CommunitySpec{
+			Communities: []v1alpha1.CommunityAlias{{Name: "alias", Value: "64512:1"}},
+		}},
+	}
+}
+
+// decide is everything that comes out for the objects: the configuration, the
+// issues, what is withheld, and what the allocator is told of the pool.
+func (o *objects) decide(t *testing.T) string {
+	t.Helper()
+	s := snapshotOf(t, documents(fieldBase), situation{}, "")
+	s.Pools = []*v1alpha1.IPAddressPool{&o.pool}
+	s.Peers = []*v1alpha1.BGPPeer{&o.peer}
+	s.Advertisements, s.Communities = []*v1alpha1.BGPAdvertisement{&o.advertisement}, []*v1alpha1.Community{&o.community}
+	s.BFDProfiles = []*v1alpha1.BFDProfile{&o.profile}
+	result := compile.Compile(s)
+	body, err := frrtemplates.Render(result.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(string(body), showIssues(result), showWithheld(result), o.allocate())
+}
+
+// allocate is what the allocator decides for a Service that asks for nothing and
+// for one that asks for an address of the pool, beside another pool of one address
+// and priority 10.
+func (o *objects) allocate() string {
+	other := &v1alpha1.IPAddressPool{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: v1alpha1.IPAddressPoolSpec{
+		Addresses:         []v1alpha1.AddressBlock{"192.0.2.0/32"},
+		ServiceAllocation: &v1alpha1.ServiceAllocation{Priority: 10},
+	}}
+	set, _ := pools.Accept([]*v1alpha1.IPAddressPool{&o.pool, other})
+	a := allocator.New()
+	a.Rebuild(set, nil)
+	decide := func(name string, request allocator.Request) string {
+		decision := a.Set(allocator.Demand{
+			Service:  types.NamespacedName{Namespace: "default", Name: name},
+			Families: []frrtemplates.Family{frrtemplates.IPv4}, Request: request,
+		})
+		return fmt.Sprintln(name+":", decision.Reason, decision.Addresses)
+	}
+	return decide("unasked", allocator.Request{}) + decide("next", allocator.Request{}) +
+		decide("asked", allocator.Request{Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.1")}})
+}
+
+func TestEveryFieldTakesEffect(t *testing.T) {
+	base := baseObjects().decide(t)
+	for _, c := range fieldCases {
+		t.Run(c.path, func(t *testing.T) {
+			o := baseObjects()
+			c.set(o)
+			got := o.decide(t)
+			if got == base {
+				t.Fatalf("setting it changes nothing:\n%s", got)
+			}
+			if c.want != "" && (!strings.Contains(got, c.want) || strings.Contains(base, c.want)) {
+				t.Errorf("want %q in\n%s", c.want, got)
+			}
+		})
+	}
+}
+
+// TestEveryFieldHasACase walks the API's types: a field that nobody gave an
+// effect fails here.
+func TestEveryFieldHasACase(t *testing.T) {
+	var have []string
+	for _, c := range fieldCases {
+		have = append(have, c.path)
+	}
+	specs := map[string]any{
+		"IPAddressPool":    v1alpha1.IPAddressPoolSpec{},
+		"BGPPeer":          v1alpha1.BGPPeerSpec{},
+		"BFDProfile":       v1alpha1.BFDProfileSpec{},
+		"BGPAdvertisement": v1alpha1.BGPAdvertisementSpec{},
+		"Community":        v1alpha1.CommunitySpec{},
+	}
+	var want []string
+	for kind, spec := range specs {
+		want = append(want, fieldPaths(kind, reflect.TypeOf(spec))...)
+	}
+	slices.Sort(have)
+	slices.Sort(want)
+	if !slices.Equal(have, want) {
+		t.Errorf("cases\n%s\nfields\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// fieldPaths goes into structs of the API's own package only.
+func fieldPaths(prefix string, t reflect.Type) []string {
+	var paths []string
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		path := prefix + "." + name
+		paths = append(paths, path)
+		inner := field.Type
+		for inner.Kind() == reflect.Pointer || inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct && inner.PkgPath() == t.PkgPath() {
+			paths = append(paths, fieldPaths(path, inner)...)
+		}
+	}
+	return paths
+}
+
+// TestWhatIsReadOfKubernetesTakesEffect does the same for the fields that Herald
+// reads of Kubernetes' own Kinds.
+func TestWhatIsReadOfKubernetesTakesEffect(t *testing.T) {
+	local := strings.Replace(fieldBase, "kind: Service\n", "kind: Service\nspec: {externalTrafficPolicy: Local}\n", 1)
+	elsewhere := strings.Replace(fieldBase, "nodeName: node-a", "nodeName: node-b", 1)
+	cases := map[string]struct{ base, old, new string }{
+		"service's address":     {fieldBase, "203.0.113.7", "203.0.113.8"},
+		"externalTrafficPolicy": {elsewhere, "kind: Service\n", "kind: Service\nspec: {externalTrafficPolicy: Local}\n"},
+		"loadBalancerClass":     {fieldBase, "kind: Service\n", "kind: Service\nspec: {loadBalancerClass: example.com/other}\n"},
+		"slice's family":        {fieldBase, "addressType: IPv4", "addressType: IPv6"},
+		"slice's service":       {fieldBase, "service-name: web", "service-name: other"},
+		"endpoint's readiness":  {fieldBase, "ready: true", "ready: false"},
+		"endpoint's node":       {local, "nodeName: node-a", "nodeName: node-b"},
+		"node's exclusion":      {fieldBase, "labels: {rack: r1}", "labels: {node.kubernetes.io/exclude-from-external-load-balancers: x}"},
+		"node's network":        {fieldBase, "status: {addresses:", `status: {conditions: [{type: NetworkUnavailable, status: "True"}], addresses:`},
+		"node's address":        {fieldBase, "10.0.0.1", "10.0.0.2"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			after := strings.Replace(c.base, c.old, c.new, 1)
+			if after == c.base {
+				t.Fatal("the case edits nothing")
+			}
+			if decideYAML(t, c.base) == decideYAML(t, after) {
+				t.Error("changes nothing")
+			}
+		})
+	}
+}
+
+func decideYAML(t *testing.T, text string) string {
+	t.Helper()
+	o := baseObjects()
+	s := snapshotOf(t, documents(text), situation{}, "")
+	s.Pools, s.Peers = []*v1alpha1.IPAddressPool{&o.pool}, []*v1alpha1.BGPPeer{&o.peer}
+	s.Advertisements, s.Communities = []*v1alpha1.BGPAdvertisement{&o.advertisement}, []*v1alpha1.Community{&o.community}
+	result := compile.Compile(s)
+	body, err := frrtemplates.Render(result.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body) + showIssues(result) + showWithheld(result)
+}

@@ -1,0 +1,158 @@
+package compile_test
+
+import (
+	"fmt"
+	"math/rand"
+	"regexp"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/yaml"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// situation is what a golden says beside its objects: what only a node knows.
+type situation struct {
+	// Node whose configuration it is; "node-a" by default.
+	Node string `json:"node"`
+	// Forwarding of the node's kernel.
+	Forwarding struct {
+		IPv4 bool `json:"ipv4"`
+		IPv6 bool `json:"ipv6"`
+	} `json:"forwarding"`
+	// Gates: absent is as in the manager, all open.
+	Gates *struct {
+		Cluster string            `json:"cluster"`
+		Local   map[string]string `json:"local"`
+	} `json:"gates"`
+	// SecretsUnreadable is as in the manager.
+	SecretsUnreadable bool `json:"secretsUnreadable"`
+}
+
+var gateStates = map[string]snapshot.GateState{
+	"": snapshot.GateClosed, "Closed": snapshot.GateClosed, "Open": snapshot.GateOpen, "TimedOut": snapshot.GateTimedOut,
+}
+
+var documentEnd = regexp.MustCompile(`(?m)^---$`)
+
+// documents splits a YAML stream.
+func documents(text string) []string { return documentEnd.Split(text, -1) }
+
+// snapshotOf reads objects as the agent trims them.
+func snapshotOf(t testing.TB, documents []string, where situation, appliedConf string) *snapshot.Snapshot {
+	t.Helper()
+	s := &snapshot.Snapshot{
+		Secrets:  map[string]*snapshot.Secret{},
+		Services: map[types.NamespacedName]*snapshot.Service{},
+		Slices:   map[types.NamespacedName]map[string]*snapshot.Slice{},
+		Gates:    gatesOf(where),
+		Host:     snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: where.Forwarding.IPv4, IPv6: where.Forwarding.IPv6}},
+	}
+	if appliedConf != "" {
+		s.Applied = compile.ParseApplied([]byte(appliedConf))
+	}
+	if where.Node == "" {
+		where.Node = "node-a"
+	}
+	for _, document := range documents {
+		if err := addDocument(s, []byte(document), where.Node); err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+	}
+	if where.SecretsUnreadable {
+		s.Secrets = nil
+	}
+	return s
+}
+
+func gatesOf(where situation) *snapshot.Gates {
+	if where.Gates == nil {
+		return nil
+	}
+	gates := &snapshot.Gates{Cluster: gateStates[where.Gates.Cluster], Local: map[types.NamespacedName]snapshot.GateState{}}
+	for name, state := range where.Gates.Local {
+		gates.Local[types.NamespacedName{Namespace: "default", Name: name}] = gateStates[state]
+	}
+	return gates
+}
+
+func addDocument(s *snapshot.Snapshot, document []byte, node string) error {
+	var kind metav1.TypeMeta
+	if err := yaml.Unmarshal(document, &kind); err != nil {
+		return err
+	}
+	switch kind.Kind {
+	case "":
+		return nil
+	case "IPAddressPool":
+		return read(document, func(o *v1alpha1.IPAddressPool) { s.Pools = append(s.Pools, o) })
+	case "BGPPeer":
+		return read(document, func(o *v1alpha1.BGPPeer) { s.Peers = append(s.Peers, o) })
+	case "Community":
+		return read(document, func(o *v1alpha1.Community) { s.Communities = append(s.Communities, o) })
+	case "BFDProfile":
+		return read(document, func(o *v1alpha1.BFDProfile) { s.BFDProfiles = append(s.BFDProfiles, o) })
+	case "BGPAdvertisement":
+		return read(document, func(o *v1alpha1.BGPAdvertisement) { s.Advertisements = append(s.Advertisements, o) })
+	}
+	return addCoreDocument(s, kind.Kind, document, node)
+}
+
+func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node string) error {
+	switch kind {
+	case "Node":
+		return read(document, func(o *corev1.Node) {
+			if o.Name == node {
+				s.Node = snapshot.TrimNode(o)
+			}
+		})
+	case "Secret":
+		return read(document, func(o *corev1.Secret) {
+			o.Data = map[string][]byte{}
+			for key, value := range o.StringData {
+				o.Data[key] = []byte(value)
+			}
+			s.Secrets[o.Name] = snapshot.TrimSecret(o)
+		})
+	case "Service":
+		return read(document, func(o *corev1.Service) {
+			o.Namespace, o.Spec.Type = "default", corev1.ServiceTypeLoadBalancer
+			if trimmed := snapshot.TrimService(o); trimmed != nil {
+				s.Services[trimmed.Key] = trimmed
+			}
+		})
+	case "EndpointSlice":
+		return read(document, func(o *discoveryv1.EndpointSlice) {
+			o.Namespace = "default"
+			if key, trimmed := snapshot.TrimSlice(o, node); trimmed != nil {
+				if s.Slices[key] == nil {
+					s.Slices[key] = map[string]*snapshot.Slice{}
+				}
+				s.Slices[key][o.Name] = trimmed
+			}
+		})
+	}
+	return fmt.Errorf("unknown kind %q", kind)
+}
+
+func read[T any](document []byte, add func(*T)) error {
+	object := new(T)
+	if err := yaml.UnmarshalStrict(document, object); err != nil {
+		return err
+	}
+	add(object)
+	return nil
+}
+
+func shuffled(random *rand.Rand, documents []string) []string {
+	mixed := append([]string(nil), documents...)
+	random.Shuffle(len(mixed), func(i, j int) { mixed[i], mixed[j] = mixed[j], mixed[i] })
+	return mixed
+}

@@ -1,0 +1,105 @@
+package compile
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/herald-lb/herald/controllers/pools"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// Policy is what holds for all Services on one node: its accepted peers,
+// advertisements and pools, and the classes that these form. It is immutable.
+type Policy struct {
+	// Node's name; empty where the Node isn't known yet.
+	Node string
+	// Pools that are accepted, the same on every node.
+	Pools *pools.Set
+	// Peers that the node should have a session with, by address.
+	Peers []*Peer
+	// Advertisements that apply on the node, the oldest first.
+	Advertisements []*Advertisement
+	// ASN of the node and its BGP identifier; zero where it has no peer.
+	ASN      frrtemplates.ASN
+	RouterID netip.Addr
+	// Issues are the objects that are refused, wholly or in part, sorted.
+	Issues []Issue
+
+	// nodeWhy is why the node announces nothing at all; empty: it may.
+	nodeWhy Why
+	classes map[*pools.Pool]*class
+	byName  []*class
+	// profiles are the BFD profiles that the peers use, by name.
+	profiles []frrtemplates.BFDProfile
+	// frame is the configuration without networks.
+	frame frrtemplates.Config
+}
+
+// builder holds what is needed only while a Policy is made.
+type builder struct {
+	policy  *Policy
+	node    *snapshot.Node
+	secrets map[string]*snapshot.Secret
+	applied snapshot.Applied
+	// owners are the oldest peers by address; asnOwner and idOwner are those
+	// that decided the AS number and the router-id.
+	owners            map[netip.Addr]string
+	asnOwner, idOwner string
+	explicitID        netip.Addr
+	aliases           aliases
+	profiles          map[string]frrtemplates.BFDProfile
+}
+
+// NewPolicy decides everything that doesn't depend on a Service. It looks at
+// neither Services nor Slices nor Gates of the snapshot.
+func NewPolicy(s *snapshot.Snapshot) *Policy {
+	b := &builder{policy: &Policy{classes: map[*pools.Pool]*class{}}, node: s.Node, secrets: s.Secrets}
+	if s.Node != nil {
+		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node)
+	}
+	if s.Applied != nil {
+		b.applied = *s.Applied
+	}
+	set, issues := pools.Accept(s.Pools)
+	b.policy.Pools = set
+	for _, issue := range issues {
+		b.refuse(ObjectRef{Kind: "IPAddressPool", Name: issue.Pool}, issue.Reason, issue.Message)
+	}
+	b.acceptProfiles(s.BFDProfiles)
+	b.acceptPeers(s.Peers)
+	b.acceptAliases(s.Communities)
+	b.acceptAdvertisements(s.Advertisements, s.Peers)
+	b.formClasses()
+	b.policy.Issues = append(b.policy.Issues, b.policy.overruled()...)
+	slices.SortFunc(b.policy.Issues, compareIssues)
+	b.policy.frame = b.policy.buildFrame(s.Host.Forwarding)
+	return b.policy
+}
+
+// nodeWhy says why a node announces nothing. Its sessions stay up.
+func nodeWhy(node *snapshot.Node) Why {
+	switch {
+	case node.Excluded:
+		return WhyNodeExcluded
+	case node.NetworkUnavailable:
+		return WhyNoNetwork
+	default:
+		return ""
+	}
+}
+
+func (b *builder) refuse(object ObjectRef, reason, message string) {
+	b.policy.Issues = append(b.policy.Issues, Issue{Object: object, Reason: reason, Message: message})
+}
+
+func compareIssues(a, b Issue) int {
+	return cmp.Or(
+		cmp.Compare(a.Object.Kind, b.Object.Kind),
+		cmp.Compare(a.Object.Namespace, b.Object.Namespace),
+		cmp.Compare(a.Object.Name, b.Object.Name),
+		cmp.Compare(a.Reason, b.Reason),
+		cmp.Compare(a.Message, b.Message),
+	)
+}

@@ -1,0 +1,75 @@
+package compile
+
+import (
+	"net/netip"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// Result is what a snapshot compiles to.
+type Result struct {
+	Config frrtemplates.Config
+	// Issues are the objects that are refused, wholly or in part, sorted.
+	Issues []Issue
+	// Withheld are the Services with an address of a pool that this node does
+	// not announce, with the first reason why not, sorted by key.
+	Withheld []Withheld
+	// Origins say which object a part of the Config comes from.
+	Origins Origins
+}
+
+// ObjectRef names an API object.
+type ObjectRef struct {
+	Kind, Namespace, Name string
+}
+
+// Issue is a refused object, a refused part of one, or a note (IsNote). Reason is from the closed
+// list in api/v1alpha1/conditions.go; Message names field, cause and remedy.
+type Issue struct {
+	Object          ObjectRef
+	Reason, Message string
+}
+
+// IsNote says whether an issue of this reason refuses nothing: the object holds,
+// but for what the message says.
+func IsNote(reason string) bool {
+	return reason == v1alpha1.ReasonOverruled || reason == v1alpha1.ReasonNoEffect
+}
+
+// Withheld is a Service that the node does not announce.
+type Withheld struct {
+	Service types.NamespacedName
+	Why     Why
+}
+
+// Why is the first reason why a node does not announce a Service.
+type Why string
+
+// The reasons, in the order in which they are looked at.
+const (
+	WhyNoPool          Why = "NoPool"          // the address is in no pool
+	WhyNoAdvertisement Why = "NoAdvertisement" // no advertisement selects it on this node
+	WhyNoPeer          Why = "NoPeer"          // none of them reaches a peer of the address's family here
+	WhyNodeExcluded    Why = "NodeExcluded"    // the node's label excludes it from load balancers
+	WhyNoNetwork       Why = "NoNetwork"       // the node's network is unavailable
+	WhyNoEndpoint      Why = "NoEndpoint"      // no usable endpoint anywhere
+	WhyNoLocalEndpoint Why = "NoLocalEndpoint" // Local, and none on this node
+	WhyGateClosed      Why = "GateClosed"      // the node's dataplane isn't ready for it yet
+)
+
+// Origins say which object a part of the Config comes from.
+type Origins struct {
+	// Peers by neighbor.
+	Peers map[NeighborKey]string
+	// Prefixes: the Services that need each.
+	Prefixes map[netip.Prefix][]types.NamespacedName
+}
+
+// NeighborKey names a neighbor on one node.
+type NeighborKey struct {
+	VRF     string
+	Address netip.Addr
+}

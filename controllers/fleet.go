@@ -1,0 +1,147 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	"github.com/herald-lb/herald/controllers/status"
+)
+
+// allRequest asks a reconciler to look at all its objects: none has an empty name.
+var allRequest = types.NamespacedName{}
+
+// fleet keeps what all nodes should do and what they report, event by event, and
+// tells the reconcilers of conditions when that changes. It does so on a standby
+// too: a new leader starts with it.
+type fleet struct {
+	cache   cache.Cache
+	watches fleetWatches
+	// peers and those after it are the reconcilers to tell.
+	peers, advertisements, communities, profiles, services trigger
+
+	mutex sync.RWMutex
+	state status.Fleet
+	// stale: the policies are of a time before the last change.
+	stale bool
+}
+
+func newFleet(c cache.Cache) *fleet {
+	return &fleet{cache: c, stale: true, state: status.Fleet{
+		Reports: map[string]status.NodeReport{}, Established: map[status.SessionKey]bool{},
+	}}
+}
+
+// read gives the present state to look at, not to keep. It is false while the
+// watches haven't shown everything yet.
+func (f *fleet) read(ctx context.Context, look func(*status.Fleet)) (bool, error) {
+	if !f.watches.synced() {
+		return false, nil
+	}
+	if err := f.refresh(ctx); err != nil {
+		return false, err
+	}
+	f.mutex.RLock()
+	defer f.mutex.RUnlock()
+	look(&f.state)
+	return true, nil
+}
+
+// refresh asks compile again for each node, if anything changed that it reads.
+func (f *fleet) refresh(ctx context.Context) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if !f.stale {
+		return nil
+	}
+	nodes, inputs, err := f.list(ctx)
+	if err != nil {
+		return err
+	}
+	f.state.Global = compile.NewPolicy(&inputs)
+	f.state.Policies = make([]*compile.Policy, 0, len(nodes))
+	for i := range nodes {
+		inputs.Node = snapshot.TrimNode(&nodes[i])
+		f.state.Policies = append(f.state.Policies, compile.NewPolicy(&inputs))
+	}
+	f.stale = false
+	return nil
+}
+
+// list reads what policies are made of. Secrets are left out: the manager may
+// not read them.
+func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, error) {
+	nodes := &corev1.NodeList{}
+	pools := &v1alpha1.IPAddressPoolList{}
+	peers := &v1alpha1.BGPPeerList{}
+	advertisements := &v1alpha1.BGPAdvertisementList{}
+	communities := &v1alpha1.CommunityList{}
+	profiles := &v1alpha1.BFDProfileList{}
+	for kind, list := range map[string]func() error{
+		"Nodes":             func() error { return f.cache.List(ctx, nodes) },
+		"IPAddressPools":    func() error { return f.cache.List(ctx, pools) },
+		"BGPPeers":          func() error { return f.cache.List(ctx, peers) },
+		"BGPAdvertisements": func() error { return f.cache.List(ctx, advertisements) },
+		"Communities":       func() error { return f.cache.List(ctx, communities) },
+		"BFDProfiles":       func() error { return f.cache.List(ctx, profiles) },
+	} {
+		if err := list(); err != nil {
+			return nil, snapshot.Snapshot{}, fmt.Errorf("list of %s: %w", kind, err)
+		}
+	}
+	slices.SortFunc(nodes.Items, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	return nodes.Items, snapshot.Snapshot{
+		Pools: pointers(pools.Items), Peers: pointers(peers.Items), Advertisements: pointers(advertisements.Items),
+		Communities: pointers(communities.Items),
+		BFDProfiles: pointers(profiles.Items),
+	}, nil
+}
+
+// policiesChanged: something that compile reads is another one now.
+func (f *fleet) policiesChanged() {
+	f.mutex.Lock()
+	f.stale = true
+	f.mutex.Unlock()
+	f.tellAll()
+}
+
+func (f *fleet) tellAll() {
+	for _, reconciler := range []*trigger{&f.peers, &f.advertisements, &f.communities, &f.profiles, &f.services} {
+		reconciler.enqueue(allRequest)
+	}
+}
+
+// nodeReported takes a BGPNode in, or out.
+func (f *fleet) nodeReported(node *v1alpha1.BGPNode, gone bool) {
+	f.mutex.Lock()
+	if gone {
+		delete(f.state.Reports, node.Name)
+	} else {
+		f.state.Reports[node.Name] = status.ReportOf(node)
+	}
+	f.mutex.Unlock()
+	f.tellAll()
+}
+
+// sessionReported takes a BGPSession in, or out.
+func (f *fleet) sessionReported(session *v1alpha1.BGPSession, gone bool) {
+	key := status.SessionKey{Node: session.Spec.Node, Peer: session.Spec.Peer}
+	f.mutex.Lock()
+	if gone {
+		delete(f.state.Established, key)
+	} else {
+		f.state.Established[key] = session.Status.State == v1alpha1.SessionEstablished
+	}
+	f.mutex.Unlock()
+	f.peers.enqueueNames(key.Peer)
+	f.services.enqueue(allRequest)
+}

@@ -1,0 +1,192 @@
+package gates
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/herald-lb/herald/controllers/snapshot"
+)
+
+const (
+	// Interval between two questions about a gate that is closed and wanted.
+	Interval = 75 * time.Millisecond
+	// SlowInterval is the one after half a minute: a Service whose health check
+	// says 503 for hours needs no more.
+	SlowInterval = time.Second
+	quickRounds  = 400
+	// SilenceTimeout is how long nothing may answer before a gate opens all the
+	// same: then there is nobody to ask on this node.
+	SilenceTimeout = 3 * time.Second
+)
+
+// Answer is what the dataplane says of a gate.
+type Answer uint8
+
+// The answers.
+const (
+	// Silent: nothing answered.
+	Silent Answer = iota
+	// NotReady: something answered, and not with 200.
+	NotReady
+	// Ready: 200.
+	Ready
+)
+
+// Wanted are the gates that keep a Service from being announced.
+type Wanted struct {
+	// Cluster is the gate of Services with externalTrafficPolicy: Cluster.
+	Cluster bool
+	// Local are the other Services with their healthCheckNodePort.
+	Local map[types.NamespacedName]uint16
+}
+
+func (w Wanted) empty() bool { return !w.Cluster && len(w.Local) == 0 }
+
+// Prober asks the dataplane.
+type Prober interface {
+	// Cluster asks whether the node's service proxy is up.
+	Cluster(ctx context.Context) Answer
+	// Local asks a Service's healthCheckNodePort on this node.
+	Local(ctx context.Context, port uint16) Answer
+}
+
+// Keeper opens gates.
+type Keeper struct {
+	prober Prober
+	clock  clock.Clock
+	open   func(snapshot.Opened)
+
+	mu     sync.Mutex
+	wanted Wanted
+	kick   chan struct{}
+	// The time since when a gate was wanted and nothing answered.
+	clusterSilent time.Time
+	localSilent   map[types.NamespacedName]time.Time
+}
+
+// NewKeeper makes a Keeper that calls open, from its own goroutine, for gates
+// that have opened.
+func NewKeeper(prober Prober, clock clock.Clock, open func(snapshot.Opened)) *Keeper {
+	return &Keeper{
+		prober: prober, clock: clock, open: open,
+		kick:        make(chan struct{}, 1),
+		localSilent: map[types.NamespacedName]time.Time{},
+	}
+}
+
+// Want replaces the gates that are asked for.
+func (k *Keeper) Want(wanted Wanted) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.wanted = wanted
+	if !wanted.Cluster {
+		k.clusterSilent = time.Time{}
+	}
+	maps.DeleteFunc(k.localSilent, func(key types.NamespacedName, _ time.Time) bool {
+		_, still := wanted.Local[key]
+		return !still
+	})
+	if !wanted.empty() {
+		select {
+		case k.kick <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Start asks until the context ends. It is a manager.Runnable.
+func (k *Keeper) Start(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-k.kick:
+		}
+		k.askUntilOpen(ctx)
+	}
+}
+
+// askUntilOpen asks at once and then at the interval, while anything is wanted.
+func (k *Keeper) askUntilOpen(ctx context.Context) {
+	for round := 0; ; round++ {
+		wanted := k.current()
+		if wanted.empty() {
+			return
+		}
+		opened := k.judge(wanted, k.ask(ctx, wanted))
+		if ctx.Err() != nil {
+			return
+		}
+		if opened.Cluster.IsOpen() || len(opened.Local) > 0 {
+			k.open(opened)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.clock.After(interval(round)):
+		}
+	}
+}
+
+func interval(round int) time.Duration {
+	if round < quickRounds {
+		return Interval
+	}
+	return SlowInterval
+}
+
+func (k *Keeper) current() Wanted {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.wanted
+}
+
+// judge turns answers into opened gates and takes these off the list. A gate
+// that is no longer wanted stays as it is.
+func (k *Keeper) judge(asked Wanted, got answers) snapshot.Opened {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.clock.Now()
+	opened := snapshot.Opened{Local: map[types.NamespacedName]snapshot.GateState{}}
+	if asked.Cluster && k.wanted.Cluster {
+		opened.Cluster, k.clusterSilent = decide(got.cluster, k.clusterSilent, now)
+		k.wanted.Cluster = !opened.Cluster.IsOpen()
+	}
+	left := maps.Clone(k.wanted.Local)
+	for key, answer := range got.local {
+		if _, still := left[key]; !still {
+			continue
+		}
+		var state snapshot.GateState
+		state, k.localSilent[key] = decide(answer, k.localSilent[key], now)
+		if state.IsOpen() {
+			opened.Local[key] = state
+			delete(left, key)
+			delete(k.localSilent, key)
+		}
+	}
+	k.wanted.Local = left
+	return opened
+}
+
+// decide gives a gate's state, and the time since when nothing has answered
+// (zero: something did).
+func decide(answer Answer, silentSince, now time.Time) (snapshot.GateState, time.Time) {
+	switch {
+	case answer == Ready:
+		return snapshot.GateOpen, time.Time{}
+	case answer == NotReady:
+		return snapshot.GateClosed, time.Time{}
+	case silentSince.IsZero():
+		return snapshot.GateClosed, now
+	case now.Sub(silentSince) >= SilenceTimeout:
+		return snapshot.GateTimedOut, time.Time{}
+	default:
+		return snapshot.GateClosed, silentSince
+	}
+}

@@ -1,0 +1,80 @@
+package controllers
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+const (
+	// leaseName is the name of the leader's Lease.
+	leaseName = "manager.herald-lb.io"
+	// reportingController is the name that Herald's events carry.
+	reportingController = "herald-lb.io/manager"
+)
+
+// Lease says how leadership passes on: a leader that can't renew the lease gives
+// up after RenewDeadline, another one takes it Duration after the last renewal.
+// Between the two no write may be under way: writeTimeout is shorter.
+type Lease struct {
+	Duration, RenewDeadline, RetryPeriod time.Duration
+	// KeepOnStop leaves the lease to run out when the leader stops, as in a crash.
+	KeepOnStop bool
+}
+
+// DefaultLease is what "herald manager" uses.
+var DefaultLease = Lease{Duration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: 2 * time.Second}
+
+// Options of the manager.
+type Options struct {
+	// Namespace of the leader's lease.
+	Namespace string
+	// LeaderElect: run only while holding the lease.
+	LeaderElect bool
+	Lease       Lease
+	// Metrics and Probes are the addresses to listen on; "0" is none.
+	Metrics, Probes string
+}
+
+// NewManager is the whole manager, ready to start.
+func NewManager(client *rest.Config, options Options) (ctrl.Manager, error) {
+	scheme, err := NewScheme()
+	if err != nil {
+		return nil, fmt.Errorf("scheme: %w", err)
+	}
+	yes := true
+	lease := options.Lease
+	mgr, err := ctrl.NewManager(client, ctrl.Options{
+		Scheme:                        scheme,
+		Cache:                         CacheOptions(),
+		Metrics:                       metricsserver.Options{BindAddress: options.Metrics},
+		HealthProbeBindAddress:        options.Probes,
+		LeaderElection:                options.LeaderElect,
+		LeaderElectionID:              leaseName,
+		LeaderElectionNamespace:       options.Namespace,
+		LeaderElectionReleaseOnCancel: !lease.KeepOnStop,
+		LeaseDuration:                 &lease.Duration,
+		RenewDeadline:                 &lease.RenewDeadline,
+		RetryPeriod:                   &lease.RetryPeriod,
+		Controller: config.Controller{
+			// Standbys keep their caches warm, so that a new leader starts at once.
+			EnableWarmup: &yes,
+			// Tests run several managers in one process.
+			SkipNameValidation: &yes,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("manager: %w", err)
+	}
+	for name, add := range map[string]func(string, healthz.Checker) error{"healthz": mgr.AddHealthzCheck, "readyz": mgr.AddReadyzCheck} {
+		if err := add("ping", healthz.Ping); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return mgr, setup(mgr)
+}

@@ -1,0 +1,171 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/gates"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+const (
+	// The wait after a failed reconcile (a full disk, say) grows from the first
+	// to the second. A successful one never waits.
+	retryMin = 100 * time.Millisecond
+	retryMax = 10 * time.Second
+	// cacheSyncTimeout is how long the agent waits for a slow API server before
+	// it starts over. FRR announces meanwhile what it did before.
+	cacheSyncTimeout = 10 * time.Minute
+)
+
+// Outcome is what a reconcile of the node led to.
+type Outcome struct {
+	// Result of compile; nil when there was no node to compile for.
+	Result *compile.Result
+	// Hash of the wanted configuration, in hex.
+	Hash string
+	// Error says why the wish could not be handed to the reloader.
+	Error error
+}
+
+// NodeReconciler turns the node's view of the cluster into frr.conf.
+type NodeReconciler struct {
+	Store    *snapshot.Store
+	Compiler *compile.Compiler
+	Renderer *frrtemplates.Renderer
+	File     *ConfigFile
+	// Want is told which gates keep a Service from being announced.
+	Want func(gates.Wanted)
+	// Done is told every outcome.
+	Done func(Outcome)
+
+	mu    sync.Mutex
+	queue wakeQueue
+}
+
+// Reconcile makes frr.conf from the present state of the world.
+func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Result, error) {
+	start := time.Now()
+
+	// 1. Take the state of the world, as the watches left it.
+	snap := r.Store.Snapshot()
+	if snap.Node == nil {
+		log.FromContext(ctx).Info("the Node object is not known: what is applied stays until it is back")
+		return reconcile.Result{}, nil
+	}
+
+	// 2. Decide.
+	result := r.Compiler.Compile(snap)
+
+	// 3. and 4. Render, and hand the text to the reloader if it is new. What it
+	// numbers keeps its number.
+	hash, written, err := r.write(result)
+	if applied := appliedBy(&result.Config); err == nil && !sameNumbers(snap.Applied, applied) {
+		r.Store.SetApplied(applied)
+	}
+
+	// 5. Ask the dataplane for what it still holds back.
+	r.Want(wantedGates(snap, result))
+
+	// 6. Tell how it went.
+	r.Done(Outcome{Result: result, Hash: hash, Error: err})
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if written {
+		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", len(result.Origins.Prefixes),
+			"issues", len(result.Issues), "duration", time.Since(start))
+	}
+	return reconcile.Result{}, nil
+}
+
+func (r *NodeReconciler) write(result *compile.Result) (hash string, written bool, err error) {
+	body, err := r.Renderer.Render(result.Config)
+	if err != nil {
+		return "", false, fmt.Errorf("render: %w", err)
+	}
+	return r.File.Write(body)
+}
+
+// wantedGates are the gates that hold back a Service that has everything else.
+func wantedGates(snap *snapshot.Snapshot, result *compile.Result) gates.Wanted {
+	wanted := gates.Wanted{Local: map[types.NamespacedName]uint16{}}
+	for _, withheld := range result.Withheld {
+		service := snap.Services[withheld.Service]
+		if withheld.Why != compile.WhyGateClosed || service == nil {
+			continue
+		}
+		if service.Local {
+			wanted.Local[service.Key] = service.HealthCheckNodePort
+		} else {
+			wanted.Cluster = true
+		}
+	}
+	return wanted
+}
+
+// Wake reconciles soon, for a reason that is no API event. Before the watches
+// have started it does nothing: the first reconcile sees everything anyway.
+func (r *NodeReconciler) Wake() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.queue != nil {
+		r.queue.Add(wake{})
+	}
+}
+
+// OpenGates is where gates.Keeper reports to.
+func (r *NodeReconciler) OpenGates(opened snapshot.Opened) {
+	if r.Store.OpenGates(opened) {
+		r.Wake()
+	}
+}
+
+// SetupWithManager starts the watches and the reconciler with the manager.
+//
+// The watches' handlers fill the Store. The first reconcile must not see it half
+// filled, or it would withdraw what has not been listed yet. It doesn't:
+// controller-runtime starts no worker before every source has synced, and a Kind
+// source has synced only when its handler has been given the whole initial list
+// (it waits for the handler registration's HasSynced, not only for the cache's).
+func (r *NodeReconciler) SetupWithManager(mgr manager.Manager, node string) error {
+	nodeController, err := controller.NewTyped("node", mgr, controller.TypedOptions[wake]{
+		Reconciler:              r,
+		MaxConcurrentReconciles: 1, // the compiler remembers, and a node has one file
+		CacheSyncTimeout:        cacheSyncTimeout,
+		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[wake](retryMin, retryMax),
+		SkipNameValidation:      new(true),
+	})
+	if err != nil {
+		return fmt.Errorf("node controller: %w", err)
+	}
+	for _, watched := range r.sources(mgr.GetCache(), node) {
+		if err := nodeController.Watch(watched); err != nil {
+			return fmt.Errorf("node controller: %w", err)
+		}
+	}
+	return nil
+}
+
+func (r *NodeReconciler) sources(informers cache.Cache, node string) []source.TypedSource[wake] {
+	takeQueue := source.TypedFunc[wake](func(_ context.Context, queue wakeQueue) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.queue = queue
+		return nil
+	})
+	return append(storeSources(informers, r.Store, node), takeQueue)
+}

@@ -1,0 +1,99 @@
+package controllers
+
+import (
+	"context"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/snapshot"
+)
+
+// wake is the one request there is: a node has one configuration. While it is
+// being worked on, any number of events leave one more of it in the queue.
+type wake struct{}
+
+type wakeQueue = workqueue.TypedRateLimitingInterface[wake]
+
+// feed makes a source whose events go to the Store; only those that change
+// something that matters wake the reconciler.
+func feed[T client.Object](informers cache.Cache, object T, set, remove func(T) bool) source.TypedSource[wake] {
+	wakeIf := func(changed bool, queue wakeQueue) {
+		if changed {
+			queue.Add(wake{})
+		}
+	}
+	return source.TypedKind(informers, object, handler.TypedFuncs[T, wake]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[T], q wakeQueue) { wakeIf(set(e.Object), q) },
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[T], q wakeQueue) { wakeIf(set(e.ObjectNew), q) },
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[T], q wakeQueue) { wakeIf(remove(e.Object), q) },
+	})
+}
+
+// storeSources are the watches of everything that a configuration is made from.
+func storeSources(informers cache.Cache, store *snapshot.Store, node string) []source.TypedSource[wake] {
+	return []source.TypedSource[wake]{
+		feed(informers, &corev1.Node{},
+			func(n *corev1.Node) bool { return store.SetNode(snapshot.TrimNode(n)) },
+			func(*corev1.Node) bool { return store.DeleteNode() }),
+		feed(informers, &v1alpha1.IPAddressPool{}, store.SetPool,
+			func(p *v1alpha1.IPAddressPool) bool { return store.DeletePool(p.Name) }),
+		feed(informers, &v1alpha1.BGPPeer{}, store.SetPeer,
+			func(p *v1alpha1.BGPPeer) bool { return store.DeletePeer(p.Name) }),
+		feed(informers, &v1alpha1.BGPAdvertisement{}, store.SetAdvertisement,
+			func(a *v1alpha1.BGPAdvertisement) bool { return store.DeleteAdvertisement(a.Name) }),
+		feed(informers, &v1alpha1.Community{}, store.SetCommunity,
+			func(c *v1alpha1.Community) bool { return store.DeleteCommunity(c.Name) }),
+		feed(informers, &v1alpha1.BFDProfile{}, store.SetProfile,
+			func(p *v1alpha1.BFDProfile) bool { return store.DeleteProfile(p.Name) }),
+		feed(informers, &corev1.Secret{},
+			func(s *corev1.Secret) bool { return store.SetSecret(s.Name, snapshot.TrimSecret(s)) },
+			func(s *corev1.Secret) bool { return store.DeleteSecret(s.Name) }),
+		feed(informers, &corev1.Service{},
+			func(s *corev1.Service) bool { return store.SetService(keyOf(s), snapshot.TrimService(s)) },
+			func(s *corev1.Service) bool { return store.DeleteService(keyOf(s)) }),
+		feedSlices(informers, store, node),
+	}
+}
+
+func keyOf(object client.Object) types.NamespacedName {
+	return types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}
+}
+
+// feedSlices is apart because a slice can change its Service: then the old one
+// loses it.
+func feedSlices(informers cache.Cache, store *snapshot.Store, node string) source.TypedSource[wake] {
+	type slice = *discoveryv1.EndpointSlice
+	set := func(s slice, queue wakeQueue) {
+		if service, trimmed := snapshot.TrimSlice(s, node); store.SetSlice(service, s.Name, trimmed) {
+			queue.Add(wake{})
+		}
+	}
+	remove := func(s slice, queue wakeQueue) {
+		if service, _ := snapshot.TrimSlice(s, node); store.DeleteSlice(service, s.Name) {
+			queue.Add(wake{})
+		}
+	}
+	return source.TypedKind(informers, &discoveryv1.EndpointSlice{}, handler.TypedFuncs[slice, wake]{
+		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[slice], q wakeQueue) { set(e.Object, q) },
+		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[slice], q wakeQueue) {
+			if serviceName(e.ObjectOld) != serviceName(e.ObjectNew) {
+				remove(e.ObjectOld, q)
+			}
+			set(e.ObjectNew, q)
+		},
+		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[slice], q wakeQueue) { remove(e.Object, q) },
+	})
+}
+
+func serviceName(slice *discoveryv1.EndpointSlice) string {
+	return slice.Labels[discoveryv1.LabelServiceName]
+}

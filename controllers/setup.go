@@ -1,0 +1,38 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// setup adds all reconcilers of the manager.
+func setup(mgr ctrl.Manager) error {
+	client, live := mgr.GetClient(), mgr.GetAPIReader()
+	recorder := mgr.GetEventRecorder(reportingController)
+	alloc, fleet := newAllocation(), newFleet(mgr.GetCache())
+	if err := fleet.watch(context.Background()); err != nil {
+		return err
+	}
+	service := &serviceReconciler{
+		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder},
+	}
+	for name, setup := range map[string]func(ctrl.Manager) error{
+		"service":          service.setup,
+		"service-status":   (&statusWriter{client: client, alloc: alloc, self: service.writes, tell: service.tell}).setup,
+		"announced":        (&announcedReconciler{client: client, fleet: fleet, recorder: recorder}).setup,
+		"ipaddresspool":    (&poolReconciler{client: client, alloc: alloc, self: service.pools}).setup,
+		"bgppeer":          (&peerReconciler{client: client, fleet: fleet}).setup,
+		"bgpadvertisement": (&advertisementReconciler{client: client, fleet: fleet}).setup,
+		"community":        (&communityReconciler{client: client, fleet: fleet}).setup,
+		"bfdprofile":       (&profileReconciler{client: client, fleet: fleet}).setup,
+		"bgpsession":       (&sessionReconciler{client: client, live: live}).setup,
+		"bgpnode":          (&nodeStatusReconciler{client: client, live: live}).setup,
+	} {
+		if err := setup(mgr); err != nil {
+			return fmt.Errorf("controller %q: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package snapshot
+
+import (
+	"maps"
+	"net/netip"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// IsOpen says whether the state lets a Service be announced.
+func (g GateState) IsOpen() bool { return g != GateClosed }
+
+// Opened are gates that have just opened. A state that is GateClosed changes
+// nothing: a gate never closes.
+type Opened struct {
+	Cluster GateState
+	Local   map[types.NamespacedName]GateState
+}
+
+// OpenGates opens gates and says whether any of them was closed before.
+func (s *Store) OpenGates(opened Opened) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.openGates(opened)
+}
+
+func (s *Store) openGates(opened Opened) bool {
+	if s.next.Gates == nil {
+		return false // every gate is open
+	}
+	changed := false
+	if opened.Cluster.IsOpen() && !s.next.Gates.Cluster.IsOpen() {
+		s.writableGates().Cluster, changed = opened.Cluster, true
+	}
+	for key, state := range opened.Local {
+		if state.IsOpen() && !s.next.Gates.Local[key].IsOpen() {
+			s.writableGates().Local[key], changed = state, true
+		}
+	}
+	return changed
+}
+
+func (s *Store) writableGates() *Gates {
+	if s.gatesShared {
+		s.next.Gates = &Gates{Cluster: s.next.Gates.Cluster, Local: maps.Clone(s.next.Gates.Local)}
+		s.gatesShared = false
+	}
+	if s.next.Gates.Local == nil {
+		s.next.Gates.Local = map[types.NamespacedName]GateState{}
+	}
+	return s.next.Gates
+}
+
+// carryGate keeps a Service announced that is announced already, by this agent
+// or (Applied) by the one before it, when it gets another address or another
+// traffic policy, and says that it is so for good. From Cluster to Local the
+// Service takes the open gate along. From Local to Cluster the node's gate opens
+// with it: kube-proxy answers a Service's health check only once its rules are
+// in the kernel.
+func (s *Store) carryGate(old, service *Service) {
+	if s.next.Gates == nil {
+		return
+	}
+	state := s.appliedGate(service)
+	if old != nil && !state.IsOpen() {
+		if state = s.next.Gates.Cluster; old.Local {
+			state = s.next.Gates.Local[old.Key]
+		}
+	}
+	if service.Local {
+		s.openGates(Opened{Local: map[types.NamespacedName]GateState{service.Key: state}})
+	} else {
+		s.openGates(Opened{Cluster: state})
+	}
+}
+
+// appliedGate is open for a Service of which an address is applied.
+func (s *Store) appliedGate(service *Service) GateState {
+	if s.next.Applied == nil {
+		return GateClosed
+	}
+	for _, address := range service.Addresses {
+		if _, found := s.next.Applied.Prefixes[netip.PrefixFrom(address, address.BitLen())]; found {
+			return GateOpen
+		}
+	}
+	return GateClosed
+}
+
+func (s *Store) dropGate(key types.NamespacedName) {
+	if s.next.Gates == nil {
+		return
+	}
+	if _, found := s.next.Gates.Local[key]; found {
+		delete(s.writableGates().Local, key)
+	}
+}
+
+// SetApplied replaces what the last accepted configuration held. It is not a
+// change that needs a compile: it is the outcome of one.
+func (s *Store) SetApplied(applied *Applied) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next.Applied = applied
+}

@@ -1,0 +1,115 @@
+package snapshot
+
+import (
+	"net/netip"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// Snapshot is everything that one node's configuration is compiled from. It is
+// immutable once made.
+type Snapshot struct {
+	// Node whose configuration is compiled.
+	Node *Node
+	// Pools, Peers, Advertisements and Communities in no particular order.
+	Pools          []*v1alpha1.IPAddressPool
+	Peers          []*v1alpha1.BGPPeer
+	Advertisements []*v1alpha1.BGPAdvertisement
+	Communities    []*v1alpha1.Community
+	BFDProfiles    []*v1alpha1.BFDProfile
+	// Secrets in the namespace of Herald's secrets, by name. Nil where Secrets
+	// can't be read (in the manager): then passwords are unknown, not missing.
+	Secrets map[string]*Secret
+	// Services of type LoadBalancer and of Herald's class that have an address.
+	Services map[types.NamespacedName]*Service
+	// Slices of these Services, by Service and by the slice's name.
+	Slices map[types.NamespacedName]map[string]*Slice
+	// Gates of the node's dataplane; nil outside the agent: every gate is open.
+	Gates *Gates
+	// Applied is what the last accepted file held; nil where there was none.
+	Applied *Applied
+	// Host is what the node's kernel says; the zero value outside the agent.
+	Host Host
+}
+
+// Node is what matters of a Node.
+type Node struct {
+	Name   string
+	Labels map[string]string
+	// Addresses are the InternalIPs, in the order of the Node's status.
+	Addresses []netip.Addr
+	// Excluded: the node has the label
+	// node.kubernetes.io/exclude-from-external-load-balancers, of whatever value.
+	Excluded bool
+	// NetworkUnavailable: the node's condition of that name is True.
+	NetworkUnavailable bool
+}
+
+// Secret is what matters of a Secret.
+type Secret struct {
+	Type string
+	// Password is the value of the key "password"; HasPassword says whether the
+	// key exists.
+	Password    frrtemplates.Secret
+	HasPassword bool
+}
+
+// Service is what matters of a Service.
+type Service struct {
+	Key types.NamespacedName
+	// Addresses in status.loadBalancer.ingress, in that order.
+	Addresses []netip.Addr
+	// Local is externalTrafficPolicy: Local.
+	Local bool
+	// HealthCheckNodePort of a Local Service, else 0.
+	HealthCheckNodePort uint16
+}
+
+// Slice is what matters of an EndpointSlice: where a usable endpoint is. An
+// endpoint is usable when it is ready, or serving while it terminates.
+type Slice struct {
+	Family frrtemplates.Family
+	// Usable says whether there is a usable endpoint anywhere.
+	Usable bool
+	// Nodes that have a usable endpoint, sorted. A node's agent keeps only its
+	// own name here.
+	Nodes []string
+}
+
+// GateState says whether a Service may be announced for the first time.
+type GateState uint8
+
+// The states of a gate.
+const (
+	GateClosed GateState = iota
+	GateOpen
+	// GateTimedOut is open, because nothing answered in time.
+	GateTimedOut
+)
+
+// Gates are closed until the node's dataplane serves, and never close again
+// while the node is up.
+type Gates struct {
+	// Cluster is the gate of all Services with externalTrafficPolicy: Cluster.
+	Cluster GateState
+	// Local are the gates of the others; absent is closed.
+	Local map[types.NamespacedName]GateState
+}
+
+// Applied is what the last accepted configuration file held. Its prefixes are
+// open, and its numbers stay with their classes for life.
+type Applied struct {
+	Prefixes map[netip.Prefix]struct{}
+	// Tags by the name of the class's route-map.
+	Tags map[string]frrtemplates.Tag
+	// Sequences in the outbound maps, by tag.
+	Sequences map[frrtemplates.Tag]uint16
+}
+
+// Host is what the node's kernel says.
+type Host struct {
+	Forwarding frrtemplates.Forwarding
+}

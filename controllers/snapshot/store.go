@@ -1,0 +1,251 @@
+package snapshot
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+)
+
+// Store collects trimmed objects, event by event. Every Set and Delete says
+// whether anything changed that a configuration can depend on, so that
+// heartbeats, foreign labels and other nodes' endpoints cause no compile at all.
+// It is safe for concurrent use.
+type Store struct {
+	mu sync.Mutex
+	// shared says that a Snapshot holds the map: it is cloned before the next write.
+	servicesShared, slicesShared, gatesShared bool
+
+	// next is handed out by Snapshot. Its Node lags behind latestNode while only
+	// labels differ that no selector reads.
+	next       Snapshot
+	latestNode *Node
+	labelKeys  map[string]struct{}
+
+	pools          map[string]*v1alpha1.IPAddressPool
+	peers          map[string]*v1alpha1.BGPPeer
+	advertisements map[string]*v1alpha1.BGPAdvertisement
+	communities    map[string]*v1alpha1.Community
+	profiles       map[string]*v1alpha1.BFDProfile
+	// strangers are the slices of Services that are not in next.Services:
+	// EndpointSlices often come before their Service has its address.
+	strangers map[types.NamespacedName]map[string]*Slice
+}
+
+// NewStore makes an empty Store of a node with the given gates, host and last
+// accepted configuration (nil: none since boot).
+func NewStore(gates *Gates, host Host, applied *Applied) *Store {
+	return &Store{
+		next: Snapshot{
+			Secrets:  map[string]*Secret{},
+			Services: map[types.NamespacedName]*Service{},
+			Slices:   map[types.NamespacedName]map[string]*Slice{},
+			Gates:    gates, Host: host, Applied: applied,
+		},
+		labelKeys:      map[string]struct{}{},
+		pools:          map[string]*v1alpha1.IPAddressPool{},
+		peers:          map[string]*v1alpha1.BGPPeer{},
+		advertisements: map[string]*v1alpha1.BGPAdvertisement{},
+		communities:    map[string]*v1alpha1.Community{},
+		profiles:       map[string]*v1alpha1.BFDProfile{},
+		strangers:      map[types.NamespacedName]map[string]*Slice{},
+	}
+}
+
+// Snapshot is the present state, immutable. It costs nothing until the next
+// write, which clones the one map that it changes.
+func (s *Store) Snapshot() *Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.servicesShared, s.slicesShared, s.gatesShared = true, true, true
+	snapshot := s.next
+	return &snapshot
+}
+
+// SetService takes a Service, or nil for one that has nothing to announce now.
+func (s *Store) SetService(key types.NamespacedName, service *Service) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.next.Services[key]
+	if service == nil {
+		return old != nil && s.dropService(key)
+	}
+	if old != nil && old.equal(service) {
+		return false
+	}
+	s.carryGate(old, service)
+	s.writableServices()[key] = service
+	if slices, found := s.strangers[key]; found {
+		s.writableSlices()[key] = slices
+		delete(s.strangers, key)
+	}
+	return true
+}
+
+// DeleteService forgets a Service and its gate: another Service of that name
+// starts anew.
+func (s *Store) DeleteService(key types.NamespacedName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropGate(key)
+	return s.next.Services[key] != nil && s.dropService(key)
+}
+
+func (s *Store) dropService(key types.NamespacedName) bool {
+	delete(s.writableServices(), key)
+	if slices, found := s.next.Slices[key]; found {
+		delete(s.writableSlices(), key)
+		s.strangers[key] = slices
+	}
+	return true
+}
+
+func (s *Service) equal(other *Service) bool {
+	return s.Local == other.Local && s.HealthCheckNodePort == other.HealthCheckNodePort &&
+		slices.Equal(s.Addresses, other.Addresses)
+}
+
+// SetSlice takes an EndpointSlice of a Service, or nil for one without addresses.
+func (s *Store) SetSlice(service types.NamespacedName, name string, slice *Slice) bool {
+	if slice == nil {
+		return s.DeleteSlice(service, name)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.slicesOf(service)[name]; old != nil && old.equal(slice) {
+		return false
+	}
+	return s.replaceSlices(service, func(slices map[string]*Slice) { slices[name] = slice })
+}
+
+// DeleteSlice forgets an EndpointSlice of a Service.
+func (s *Store) DeleteSlice(service types.NamespacedName, name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.slicesOf(service)[name] == nil {
+		return false
+	}
+	return s.replaceSlices(service, func(slices map[string]*Slice) { delete(slices, name) })
+}
+
+func (s *Store) slicesOf(service types.NamespacedName) map[string]*Slice {
+	if s.next.Services[service] != nil {
+		return s.next.Slices[service]
+	}
+	return s.strangers[service]
+}
+
+// replaceSlices edits a copy of a Service's slices: the old map may be in a
+// Snapshot. It says whether the Service is one that matters.
+func (s *Store) replaceSlices(service types.NamespacedName, edit func(map[string]*Slice)) bool {
+	edited := maps.Clone(s.slicesOf(service))
+	if edited == nil {
+		edited = map[string]*Slice{}
+	}
+	edit(edited)
+	known := s.next.Services[service] != nil
+	all := s.strangers
+	if known {
+		all = s.writableSlices()
+	}
+	if len(edited) == 0 {
+		delete(all, service)
+	} else {
+		all[service] = edited
+	}
+	return known
+}
+
+func (s *Slice) equal(other *Slice) bool {
+	return s.Family == other.Family && s.Usable == other.Usable && slices.Equal(s.Nodes, other.Nodes)
+}
+
+func (s *Store) writableServices() map[types.NamespacedName]*Service {
+	if s.servicesShared {
+		s.next.Services, s.servicesShared = maps.Clone(s.next.Services), false
+	}
+	return s.next.Services
+}
+
+func (s *Store) writableSlices() map[types.NamespacedName]map[string]*Slice {
+	if s.slicesShared {
+		s.next.Slices, s.slicesShared = maps.Clone(s.next.Slices), false
+	}
+	return s.next.Slices
+}
+
+// SetSecret takes a Secret of the namespace of Herald's secrets.
+func (s *Store) SetSecret(name string, secret *Secret) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.next.Secrets[name]; old != nil && *old == *secret {
+		return false
+	}
+	s.next.Secrets = maps.Clone(s.next.Secrets)
+	s.next.Secrets[name] = secret
+	return true
+}
+
+// DeleteSecret forgets a Secret.
+func (s *Store) DeleteSecret(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next.Secrets[name] == nil {
+		return false
+	}
+	s.next.Secrets = maps.Clone(s.next.Secrets)
+	delete(s.next.Secrets, name)
+	return true
+}
+
+// SetNode takes the node itself. Only its addresses matter, whether it may
+// announce at all, and those labels that a node selector reads.
+func (s *Store) SetNode(node *Node) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latestNode = node
+	return s.refreshNode()
+}
+
+// DeleteNode forgets the node: nothing can be compiled until it is back.
+func (s *Store) DeleteNode() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.next.Node != nil
+	s.latestNode, s.next.Node = nil, nil
+	return known
+}
+
+func (s *Store) refreshNode() bool {
+	old, latest := s.next.Node, s.latestNode
+	if latest == nil || (old != nil && s.sameNode(old, latest)) {
+		return false
+	}
+	s.next.Node = latest
+	return true
+}
+
+func (s *Store) sameNode(a, b *Node) bool {
+	for key := range s.labelKeys {
+		valueA, inA := a.Labels[key]
+		valueB, inB := b.Labels[key]
+		if inA != inB || valueA != valueB {
+			return false
+		}
+	}
+	return a.Name == b.Name && a.Excluded == b.Excluded && a.NetworkUnavailable == b.NetworkUnavailable && slices.Equal(a.Addresses, b.Addresses)
+}
+
+// NodeAddresses are the node's InternalIPs; nil while the node is not known.
+func (s *Store) NodeAddresses() []netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.latestNode == nil {
+		return nil
+	}
+	return s.latestNode.Addresses
+}

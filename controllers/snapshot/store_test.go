@@ -1,0 +1,258 @@
+package snapshot
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+func web(local bool, ips ...string) *Service {
+	return &Service{Key: webKey, Addresses: addrs(ips...), Local: local}
+}
+
+func onNodes(nodes ...string) *Slice {
+	return &Slice{Family: frrtemplates.IPv4, Usable: true, Nodes: nodes}
+}
+
+func peerOf(name, labelKey string) *v1alpha1.BGPPeer {
+	peer := &v1alpha1.BGPPeer{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
+	if labelKey != "" {
+		peer.Spec.NodeSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{labelKey: "1"}}}
+	}
+	return peer
+}
+
+func nodeWith(labels map[string]string, ips ...string) *Node {
+	return &Node{Name: "node-a", Labels: labels, Addresses: addrs(ips...)}
+}
+
+// Each step says whether it must be told as a change.
+func TestStoreTellsWhatMatters(t *testing.T) {
+	later := metav1.NewTime(time.Unix(1000, 0))
+	type step struct {
+		name string
+		do   func(*Store) bool
+		want bool
+	}
+	tests := map[string][]step{
+		"services": {
+			{"first", func(s *Store) bool { return s.SetService(webKey, web(false, "203.0.113.7")) }, true},
+			{"the same again", func(s *Store) bool { return s.SetService(webKey, web(false, "203.0.113.7")) }, false},
+			{"another address", func(s *Store) bool { return s.SetService(webKey, web(false, "203.0.113.8")) }, true},
+			{"another policy", func(s *Store) bool { return s.SetService(webKey, web(true, "203.0.113.8")) }, true},
+			{"no address any more", func(s *Store) bool { return s.SetService(webKey, nil) }, true},
+			{"still none", func(s *Store) bool { return s.SetService(webKey, nil) }, false},
+			{"deleted", func(s *Store) bool { return s.DeleteService(webKey) }, false},
+		},
+		"slices": {
+			{"of a stranger", func(s *Store) bool { return s.SetSlice(webKey, "web-1", onNodes("node-a")) }, false},
+			{"its Service", func(s *Store) bool { return s.SetService(webKey, web(false, "203.0.113.7")) }, true},
+			{"the same again", func(s *Store) bool { return s.SetSlice(webKey, "web-1", onNodes("node-a")) }, false},
+			{"off the node", func(s *Store) bool { return s.SetSlice(webKey, "web-1", onNodes()) }, true},
+			{"a second one", func(s *Store) bool { return s.SetSlice(webKey, "web-2", onNodes()) }, true},
+			{"without addresses", func(s *Store) bool { return s.SetSlice(webKey, "web-2", nil) }, true},
+			{"gone", func(s *Store) bool { return s.DeleteSlice(webKey, "web-1") }, true},
+			{"gone twice", func(s *Store) bool { return s.DeleteSlice(webKey, "web-1") }, false},
+		},
+		"node": {
+			{"first", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "1"}, "10.0.0.1")) }, true},
+			{"heartbeat", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "1"}, "10.0.0.1")) }, false},
+			{"a label nobody reads", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "2"}, "10.0.0.1")) }, false},
+			{"a selector on it", func(s *Store) bool { return s.SetPeer(peerOf("tor-a", "rack")) }, true},
+			{"that label", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "1"}, "10.0.0.1")) }, true},
+			{"another address", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "1"}, "10.0.0.2")) }, true},
+			{"excluded", func(s *Store) bool {
+				n := nodeWith(map[string]string{"rack": "1"}, "10.0.0.2")
+				n.Excluded = true
+				return s.SetNode(n)
+			}, true},
+			{"without network", func(s *Store) bool {
+				n := nodeWith(map[string]string{"rack": "1"}, "10.0.0.2")
+				n.Excluded, n.NetworkUnavailable = true, true
+				return s.SetNode(n)
+			}, true},
+			{"gone", (*Store).DeleteNode, true},
+			{"gone twice", (*Store).DeleteNode, false},
+		},
+		"peers": {
+			{"first", func(s *Store) bool { return s.SetPeer(peerOf("tor-a", "")) }, true},
+			{"only its status", func(s *Store) bool {
+				p := peerOf("tor-a", "")
+				p.Status.NodesSelected, p.ResourceVersion = 3, "7"
+				return s.SetPeer(p)
+			}, false},
+			{"its spec", func(s *Store) bool { return s.SetPeer(peerOf("tor-a", "rack")) }, true},
+			{"made anew", func(s *Store) bool {
+				p := peerOf("tor-a", "rack")
+				p.UID, p.CreationTimestamp = "other", later
+				return s.SetPeer(p)
+			}, true},
+			{"gone", func(s *Store) bool { return s.DeletePeer("tor-a") }, true},
+			{"gone twice", func(s *Store) bool { return s.DeletePeer("tor-a") }, false},
+		},
+		"pools and advertisements": {
+			{"pool", func(s *Store) bool { return s.SetPool(&v1alpha1.IPAddressPool{}) }, true},
+			{"its status", func(s *Store) bool {
+				return s.SetPool(&v1alpha1.IPAddressPool{Status: v1alpha1.IPAddressPoolStatus{IPv4: &v1alpha1.AddressCount{}}})
+			}, false},
+			{"its labels", func(s *Store) bool {
+				return s.SetPool(&v1alpha1.IPAddressPool{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"tier": "gold"}}})
+			}, true},
+			{"pool gone", func(s *Store) bool { return s.DeletePool("") }, true},
+			{"advertisement", func(s *Store) bool { return s.SetAdvertisement(&v1alpha1.BGPAdvertisement{}) }, true},
+			{"the same", func(s *Store) bool { return s.SetAdvertisement(&v1alpha1.BGPAdvertisement{}) }, false},
+			{"advertisement gone", func(s *Store) bool { return s.DeleteAdvertisement("") }, true},
+		},
+		"communities": {
+			{"first", func(s *Store) bool { return s.SetCommunity(&v1alpha1.Community{}) }, true},
+			{"only its status", func(s *Store) bool {
+				return s.SetCommunity(&v1alpha1.Community{Status: v1alpha1.CommunityStatus{Conditions: []metav1.Condition{{}}}})
+			}, false},
+			{"gone", func(s *Store) bool { return s.DeleteCommunity("") }, true},
+			{"gone twice", func(s *Store) bool { return s.DeleteCommunity("") }, false},
+		},
+		"secrets": {
+			{"first", func(s *Store) bool { return s.SetSecret("a", &Secret{Password: frrtemplates.NewSecret("x")}) }, true},
+			{"the same", func(s *Store) bool { return s.SetSecret("a", &Secret{Password: frrtemplates.NewSecret("x")}) }, false},
+			{"rotated", func(s *Store) bool { return s.SetSecret("a", &Secret{Password: frrtemplates.NewSecret("y")}) }, true},
+			{"gone", func(s *Store) bool { return s.DeleteSecret("a") }, true},
+			{"gone twice", func(s *Store) bool { return s.DeleteSecret("a") }, false},
+		},
+		"gates": {
+			{"nothing", func(s *Store) bool { return s.OpenGates(Opened{}) }, false},
+			{"Cluster", func(s *Store) bool { return s.OpenGates(Opened{Cluster: GateOpen}) }, true},
+			{"Cluster again", func(s *Store) bool { return s.OpenGates(Opened{Cluster: GateTimedOut}) }, false},
+			{"Local", func(s *Store) bool {
+				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateTimedOut}})
+			}, true},
+		},
+	}
+	for name, steps := range tests {
+		t.Run(name, func(t *testing.T) {
+			store := NewStore(&Gates{}, Host{}, nil)
+			for _, step := range steps {
+				if got := step.do(store); got != step.want {
+					t.Fatalf("%s: changed %v, want %v", step.name, got, step.want)
+				}
+			}
+		})
+	}
+}
+
+func TestSnapshotIsImmutable(t *testing.T) {
+	store := NewStore(&Gates{}, Host{}, nil)
+	store.SetService(webKey, web(false, "203.0.113.7"))
+	store.SetSlice(webKey, "web-1", onNodes("node-a"))
+	store.SetSecret("a", &Secret{})
+	store.SetPool(&v1alpha1.IPAddressPool{})
+	before := store.Snapshot()
+	slices := maps.Clone(before.Slices[webKey])
+
+	store.SetSlice(webKey, "web-1", onNodes())
+	store.SetSlice(webKey, "web-2", onNodes())
+	store.DeleteService(webKey)
+	store.SetService(types.NamespacedName{Name: "other"}, web(false, "203.0.113.8"))
+	store.DeleteSecret("a")
+	store.DeletePool("")
+	store.OpenGates(Opened{Cluster: GateOpen, Local: map[types.NamespacedName]GateState{webKey: GateOpen}})
+
+	if len(before.Services) != 1 || before.Services[webKey] == nil || !maps.Equal(slices, before.Slices[webKey]) ||
+		len(before.Secrets) != 1 || len(before.Pools) != 1 || before.Gates.Cluster.IsOpen() || len(before.Gates.Local) != 0 {
+		t.Errorf("a snapshot changed after it was made: %+v", before)
+	}
+	after := store.Snapshot()
+	if len(after.Services) != 1 || after.Services[webKey] != nil || len(after.Slices) != 0 || !after.Gates.Cluster.IsOpen() {
+		t.Errorf("the next snapshot: %+v", after)
+	}
+}
+
+func TestSlicesComeBeforeAndStayAfterTheirService(t *testing.T) {
+	store := NewStore(nil, Host{}, nil)
+	store.SetSlice(webKey, "web-1", onNodes("node-a"))
+	if got := store.Snapshot().Slices; len(got) != 0 {
+		t.Fatalf("slices of no Service: %v", got)
+	}
+	store.SetService(webKey, web(false, "203.0.113.7"))
+	if got := store.Snapshot().Slices[webKey]; len(got) != 1 {
+		t.Fatalf("slices that came first: %v", got)
+	}
+	store.SetService(webKey, nil)
+	store.SetService(webKey, web(false, "203.0.113.8"))
+	if got := store.Snapshot().Slices[webKey]; len(got) != 1 {
+		t.Fatalf("slices after the address was away: %v", got)
+	}
+}
+
+func TestGatesStayOpen(t *testing.T) {
+	applied := &Applied{Prefixes: map[netip.Prefix]struct{}{netip.MustParsePrefix("203.0.113.7/32"): {}}}
+	open := func(s *Store) {
+		s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateOpen}})
+	}
+	tests := map[string]struct {
+		applied *Applied
+		do      func(*Store)
+		// is the Service's own gate open, and the node's
+		local, cluster bool
+	}{
+		"a new Service is closed":      {nil, func(s *Store) { s.SetService(webKey, web(true, "203.0.113.7")) }, false, false},
+		"what is applied is open":      {applied, func(s *Store) { s.SetService(webKey, web(true, "203.0.113.7")) }, true, false},
+		"and opens a second address":   {applied, func(s *Store) { s.SetService(webKey, web(true, "203.0.113.7", "2001:db8::7")) }, true, false},
+		"another address is not":       {applied, func(s *Store) { s.SetService(webKey, web(true, "203.0.113.8")) }, false, false},
+		"an applied Cluster Service":   {applied, func(s *Store) { s.SetService(webKey, web(false, "203.0.113.7")) }, false, true},
+		"losing the address keeps it":  {nil, func(s *Store) { open(s); s.SetService(webKey, nil) }, true, false},
+		"deleting the Service doesn't": {nil, func(s *Store) { open(s); s.DeleteService(webKey) }, false, false},
+		"from Cluster to Local": {nil, func(s *Store) {
+			s.OpenGates(Opened{Cluster: GateOpen})
+			s.SetService(webKey, web(false, "203.0.113.7"))
+			s.SetService(webKey, web(true, "203.0.113.7"))
+		}, true, true},
+		"from Local to Cluster": {nil, func(s *Store) {
+			open(s)
+			s.SetService(webKey, web(true, "203.0.113.7"))
+			s.SetService(webKey, web(false, "203.0.113.7"))
+		}, true, true},
+		"closed from Local to Cluster": {nil, func(s *Store) {
+			s.SetService(webKey, web(true, "203.0.113.7"))
+			s.SetService(webKey, web(false, "203.0.113.7"))
+		}, false, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			store := NewStore(&Gates{}, Host{}, test.applied)
+			test.do(store)
+			gates := store.Snapshot().Gates
+			if got := gates.Local[webKey].IsOpen(); got != test.local {
+				t.Errorf("Local open %v, want %v", got, test.local)
+			}
+			if got := gates.Cluster.IsOpen(); got != test.cluster {
+				t.Errorf("Cluster open %v, want %v", got, test.cluster)
+			}
+		})
+	}
+}
+
+// One changed Service and a Snapshot, among 10,000.
+func BenchmarkStoreSnapshot(b *testing.B) {
+	store := NewStore(nil, Host{}, nil)
+	keys := make([]types.NamespacedName, 10_000)
+	for i := range keys {
+		keys[i] = types.NamespacedName{Namespace: "shop", Name: fmt.Sprint("web-", i)}
+		store.SetService(keys[i], &Service{Key: keys[i], Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)})}})
+		store.SetSlice(keys[i], "1", onNodes("node-a"))
+	}
+	store.Snapshot()
+	i := 0
+	for b.Loop() {
+		i++
+		store.SetSlice(keys[i%len(keys)], "1", &Slice{Family: frrtemplates.IPv4, Usable: i%2 == 0})
+		_ = store.Snapshot()
+	}
+}

@@ -1,0 +1,155 @@
+package snapshot
+
+import (
+	"net/netip"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// PasswordKey is the key of a password in a Secret of type
+// kubernetes.io/basic-auth.
+const PasswordKey = corev1.BasicAuthPasswordKey
+
+// AllNodes as the node of TrimSlice keeps every node's name.
+const AllNodes = ""
+
+// IsHeralds says whether a Service is Herald's to announce: of type LoadBalancer
+// and either without a class or of Herald's.
+func IsHeralds(service *corev1.Service) bool {
+	if service.Spec.Type != corev1.ServiceTypeLoadBalancer {
+		return false
+	}
+	class := service.Spec.LoadBalancerClass
+	return class == nil || *class == v1alpha1.DefaultLoadBalancerClass
+}
+
+// TrimService keeps what matters of a Service. It is nil where there is nothing
+// to announce: the Service is not Herald's, or has no address. Entries of
+// status.loadBalancer.ingress that are not addresses are left out.
+func TrimService(service *corev1.Service) *Service {
+	if !IsHeralds(service) {
+		return nil
+	}
+	addresses := ingressAddresses(service)
+	if len(addresses) == 0 {
+		return nil
+	}
+	trimmed := &Service{
+		Key:       types.NamespacedName{Namespace: service.Namespace, Name: service.Name},
+		Addresses: addresses,
+		Local:     service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
+	}
+	if port := service.Spec.HealthCheckNodePort; trimmed.Local && port > 0 && port <= 65535 {
+		trimmed.HealthCheckNodePort = uint16(port)
+	}
+	return trimmed
+}
+
+func ingressAddresses(service *corev1.Service) []netip.Addr {
+	var addresses []netip.Addr
+	for i := range service.Status.LoadBalancer.Ingress {
+		address, ok := parseAddress(service.Status.LoadBalancer.Ingress[i].IP)
+		if ok && !slices.Contains(addresses, address) {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
+}
+
+// parseAddress takes an address without a zone: a zone means something on one
+// host only and is never announced.
+func parseAddress(text string) (netip.Addr, bool) {
+	address, err := netip.ParseAddr(text)
+	if err != nil || address.Zone() != "" {
+		return netip.Addr{}, false
+	}
+	return address.Unmap(), true
+}
+
+// TrimSlice keeps what matters of an EndpointSlice, with the Service that it
+// belongs to. Of the nodes it keeps only the given one, or all for AllNodes. It
+// is nil for slices that carry no addresses (of names, or of no Service).
+func TrimSlice(slice *discoveryv1.EndpointSlice, node string) (types.NamespacedName, *Slice) {
+	service := types.NamespacedName{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
+	family, ok := sliceFamily(slice.AddressType)
+	if !ok || service.Name == "" {
+		return service, nil
+	}
+	trimmed := &Slice{Family: family}
+	for i := range slice.Endpoints {
+		endpoint := &slice.Endpoints[i]
+		if !IsUsable(endpoint) {
+			continue
+		}
+		trimmed.Usable = true
+		if name := endpoint.NodeName; name != nil && *name != "" && (node == AllNodes || *name == node) {
+			trimmed.Nodes = append(trimmed.Nodes, *name)
+		}
+	}
+	slices.Sort(trimmed.Nodes)
+	trimmed.Nodes = slices.Compact(trimmed.Nodes)
+	return service, trimmed
+}
+
+func sliceFamily(kind discoveryv1.AddressType) (frrtemplates.Family, bool) {
+	switch kind {
+	case discoveryv1.AddressTypeIPv4:
+		return frrtemplates.IPv4, true
+	case discoveryv1.AddressTypeIPv6:
+		return frrtemplates.IPv6, true
+	default:
+		return 0, false
+	}
+}
+
+// IsUsable says whether an endpoint takes connections: it is ready, or still
+// serving while it terminates. kube-proxy falls back to the latter when no
+// endpoint is ready (KEP-1669). What is not said is read as the API documents it:
+// ready, serving as ready is, and not terminating.
+func IsUsable(endpoint *discoveryv1.Endpoint) bool {
+	if len(endpoint.Addresses) == 0 {
+		return false
+	}
+	conditions := endpoint.Conditions
+	ready := conditions.Ready == nil || *conditions.Ready
+	serving := conditions.Serving != nil && *conditions.Serving
+	terminating := conditions.Terminating != nil && *conditions.Terminating
+	return ready || (serving && terminating)
+}
+
+// TrimNode keeps what matters of a Node.
+func TrimNode(node *corev1.Node) *Node {
+	trimmed := &Node{Name: node.Name, Labels: node.Labels}
+	_, trimmed.Excluded = node.Labels[corev1.LabelNodeExcludeBalancers]
+	for i := range node.Status.Conditions {
+		condition := &node.Status.Conditions[i]
+		if condition.Type == corev1.NodeNetworkUnavailable {
+			trimmed.NetworkUnavailable = condition.Status == corev1.ConditionTrue
+		}
+	}
+	for _, entry := range node.Status.Addresses {
+		if entry.Type != corev1.NodeInternalIP {
+			continue
+		}
+		if address, ok := parseAddress(entry.Address); ok {
+			trimmed.Addresses = append(trimmed.Addresses, address)
+		}
+	}
+	return trimmed
+}
+
+// TrimSecret keeps what matters of a Secret.
+func TrimSecret(secret *corev1.Secret) *Secret {
+	password, found := secret.Data[PasswordKey]
+	return &Secret{
+		Type:        string(secret.Type),
+		Password:    frrtemplates.NewSecret(string(password)),
+		HasPassword: found,
+	}
+}

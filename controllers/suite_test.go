@@ -1,0 +1,164 @@
+package controllers_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/test/thirdparty"
+)
+
+const (
+	// soon is how long a status may take to appear.
+	soon = 5 * time.Second
+	// quiet is how long nothing may happen where nothing should.
+	quiet = time.Second
+
+	systemNamespace = "herald-system"
+)
+
+var (
+	ctx = context.Background()
+	// api is a real API server; k8s speaks to it past any cache.
+	api *envtest.Environment
+	cfg *rest.Config
+	k8s client.Client
+)
+
+func TestControllers(t *testing.T) {
+	thirdparty.Need(t, thirdparty.Binary("kube-apiserver"), thirdparty.Binary("etcd"))
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(soon)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	SetDefaultConsistentlyDuration(quiet)
+	SetDefaultConsistentlyPollingInterval(50 * time.Millisecond)
+	RunSpecs(t, "controllers")
+}
+
+var _ = BeforeSuite(func() {
+	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
+	api = &envtest.Environment{
+		BinaryAssetsDirectory: thirdparty.KubernetesDir(),
+		CRDDirectoryPaths:     []string{filepath.Join("..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	api.ControlPlane.GetAPIServer().Configure().
+		Set("service-cluster-ip-range", "10.96.0.0/16,fd00:10:96::/112")
+	var err error
+	cfg, err = api.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(api.Stop)
+	cfg.QPS = -1
+	scheme, err := controllers.NewScheme()
+	Expect(err).NotTo(HaveOccurred())
+	k8s, err = client.New(cfg, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	for _, file := range []string{
+		"namespaces/namespaces.yaml", "rbac/manager.yaml", "rbac/manager_role.yaml", "rbac/agent.yaml", "rbac/agent_role.yaml",
+	} {
+		createFrom(filepath.Join("..", "config", file))
+	}
+})
+
+// createFrom makes the objects of a manifest.
+func createFrom(path string) {
+	GinkgoHelper()
+	file, err := os.Open(path)
+	Expect(err).NotTo(HaveOccurred())
+	defer file.Close()
+	for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
+		object := &unstructured.Unstructured{}
+		err := decoder.Decode(object)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		Expect(err).NotTo(HaveOccurred(), path)
+		Expect(k8s.Create(ctx, object)).To(Succeed(), path)
+	}
+}
+
+// Every test starts with an empty cluster.
+var _ = AfterEach(func() {
+	services := &corev1.ServiceList{}
+	Expect(k8s.List(ctx, services)).To(Succeed())
+	for i := range services.Items {
+		if services.Items[i].Name != "kubernetes" {
+			Expect(client.IgnoreNotFound(k8s.Delete(ctx, &services.Items[i]))).To(Succeed())
+		}
+	}
+	for _, kind := range []client.Object{&discoveryv1.EndpointSlice{}, &eventsv1.Event{}} {
+		Expect(k8s.DeleteAllOf(ctx, kind, client.InNamespace("default"))).To(Succeed())
+	}
+	for _, kind := range []client.Object{
+		&v1alpha1.IPAddressPool{}, &v1alpha1.BGPPeer{}, &v1alpha1.BGPAdvertisement{}, &v1alpha1.Community{}, &v1alpha1.BFDProfile{},
+		&v1alpha1.BGPNode{}, &v1alpha1.BGPSession{}, &corev1.Node{},
+	} {
+		Expect(k8s.DeleteAllOf(ctx, kind)).To(Succeed())
+	}
+})
+
+// process is a manager like "herald manager", in this process.
+type process struct {
+	stop context.CancelFunc
+	done chan error
+}
+
+// quickLease passes on fast enough for a test.
+var quickLease = controllers.Lease{Duration: 2 * time.Second, RenewDeadline: time.Second, RetryPeriod: 200 * time.Millisecond}
+
+func startManager(options controllers.Options) *process {
+	GinkgoHelper()
+	options.Namespace, options.Metrics, options.Probes = systemNamespace, "0", "0"
+	if options.Lease == (controllers.Lease{}) {
+		options.Lease = controllers.DefaultLease
+	}
+	// With no more rights than the manifests give it.
+	config := rest.CopyConfig(cfg)
+	config.Impersonate.UserName = "system:serviceaccount:" + systemNamespace + ":herald-manager"
+	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:authenticated"}
+	mgr, err := controllers.NewManager(config, options)
+	Expect(err).NotTo(HaveOccurred())
+	running, cancel := context.WithCancel(ctx)
+	p := &process{stop: cancel, done: make(chan error, 1)}
+	go func() {
+		defer GinkgoRecover()
+		p.done <- mgr.Start(running)
+	}()
+	DeferCleanup(p.end)
+	return p
+}
+
+// runManager starts the only manager.
+func runManager() *process {
+	GinkgoHelper()
+	return startManager(controllers.Options{})
+}
+
+// end stops the manager and waits until it is gone.
+func (p *process) end() {
+	GinkgoHelper()
+	p.stop()
+	if p.done != nil {
+		Eventually(p.done).WithTimeout(30 * time.Second).Should(Receive())
+		p.done = nil
+	}
+}

@@ -1,0 +1,219 @@
+package frrtemplates
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// MaxCommunities is how many communities a line may have. FRR splits a line into
+// at most 256 words, so that it takes 253 (measured on 8.4.4 and 10.3); but then
+// frr-reload could not take the line away, which needs one word more.
+const MaxCommunities = 252
+
+// MaxLargeCommunities is how many large communities a line may have: a line of
+// 4096 characters or more hangs vtysh (measured on 8.4.4 and 10.3), and one
+// community takes up to 33. 120 make 3,980, and frr-reload can take them away.
+const MaxLargeCommunities = 120
+
+// HelpMark ends no password: vtysh -c, and so frr-reload, reads a line that ends
+// with it as a question and does nothing (measured on 8.4.4 and 10.3).
+const HelpMark = '?'
+
+// maxTTL is printed with its number by FRR 8 and without by FRR 10.
+const maxTTL = 255
+
+// MaxPasswordLength is the longest key of TCP MD5 (Linux TCP_MD5SIG_MAXKEYLEN).
+const MaxPasswordLength = 80
+
+var (
+	errWord    = errors.New("is empty or holds a blank, a control or a non-ASCII character")
+	errAddress = errors.New("is not an address without zone")
+)
+
+// checkWord refuses what could end a word or a line of frr.conf. It is the last
+// defence: compile has refused it before, with an Issue.
+func checkWord(text string) error {
+	if text == "" {
+		return errWord
+	}
+	for i := range len(text) {
+		if text[i] <= ' ' || text[i] > '~' {
+			return errWord
+		}
+	}
+	return nil
+}
+
+func checkAddress(addr netip.Addr) error {
+	if !addr.IsValid() || addr.Zone() != "" || addr.Is4In6() {
+		return errAddress
+	}
+	return nil
+}
+
+// checkConfig refuses a Config that would render to something that FRR refuses,
+// reads differently, or reads as more lines than it is.
+func checkConfig(config *Config) error {
+	profiles := make(map[string]bool, len(config.BFDProfiles))
+	for _, profile := range config.BFDProfiles {
+		if err := checkWord(profile.Name); err != nil {
+			return fmt.Errorf("BFD profile %q: name %w", profile.Name, err)
+		}
+		profiles[profile.Name] = true
+	}
+	defined := make(map[string]bool, len(config.RouteMaps))
+	for i := range config.RouteMaps {
+		if err := checkRouteMap(&config.RouteMaps[i]); err != nil {
+			return fmt.Errorf("route-map %q: %w", config.RouteMaps[i].Name, err)
+		}
+		defined[config.RouteMaps[i].Name] = true
+	}
+	for i := range config.Routers {
+		for _, neighbor := range config.Routers[i].Neighbors {
+			if neighbor.BFDProfile != "" && !profiles[neighbor.BFDProfile] {
+				return fmt.Errorf("neighbor %q: BFD profile %q is not defined", neighbor.Address, neighbor.BFDProfile)
+			}
+		}
+		if err := checkRouter(&config.Routers[i], defined); err != nil {
+			return fmt.Errorf("router of VRF %q: %w", config.Routers[i].VRF, err)
+		}
+	}
+	return nil
+}
+
+func checkRouteMap(m *RouteMap) error {
+	if err := checkWord(m.Name); err != nil {
+		return fmt.Errorf("name %w", err)
+	}
+	if len(m.Entries) == 0 {
+		return errors.New("has no entry: FRR would not define it")
+	}
+	last := uint16(0)
+	for _, entry := range m.Entries {
+		if entry.Sequence <= last {
+			return fmt.Errorf("sequence %d after %d: must rise from 1", entry.Sequence, last)
+		}
+		last = entry.Sequence
+		err := errors.Join(checkCommunities(entry.Communities, MaxCommunities), checkCommunities(entry.LargeCommunities, MaxLargeCommunities))
+		if err != nil {
+			return fmt.Errorf("sequence %d: %w", entry.Sequence, err)
+		}
+	}
+	return nil
+}
+
+func checkCommunities(communities []string, limit int) error {
+	if len(communities) > limit {
+		return fmt.Errorf("%d communities: FRR takes at most %d on one line", len(communities), limit)
+	}
+	for _, community := range communities {
+		if err := checkWord(community); err != nil {
+			return fmt.Errorf("community %q %w", community, err)
+		}
+	}
+	return nil
+}
+
+func checkRouter(router *Router, defined map[string]bool) error {
+	if router.VRF != "" {
+		if err := checkWord(router.VRF); err != nil {
+			return fmt.Errorf("name %w", err)
+		}
+	}
+	if router.ASN == 0 {
+		return errors.New("AS number is 0")
+	}
+	if !router.RouterID.Is4() || router.RouterID.IsUnspecified() {
+		return fmt.Errorf("router-id %q is not an IPv4 address other than 0.0.0.0", router.RouterID)
+	}
+	for i := range router.Neighbors {
+		if err := checkNeighbor(&router.Neighbors[i]); err != nil {
+			return fmt.Errorf("neighbor %q: %w", router.Neighbors[i].Address, err)
+		}
+	}
+	for i := range router.Families {
+		if err := checkFamily(&router.Families[i], defined); err != nil {
+			return fmt.Errorf("%s: %w", router.Families[i].Family, err)
+		}
+	}
+	return nil
+}
+
+func checkNeighbor(neighbor *Neighbor) error {
+	if err := checkAddress(neighbor.Address); err != nil {
+		return fmt.Errorf("address %w", err)
+	}
+	if neighbor.RemoteASN == 0 {
+		return errors.New("AS number is 0")
+	}
+	if neighbor.Source.IsValid() {
+		if err := checkAddress(neighbor.Source); err != nil {
+			return fmt.Errorf("source %w", err)
+		}
+	}
+	if neighbor.MultihopTTL == maxTTL {
+		return errors.New("multihop TTL is 255: FRR's releases print it differently")
+	}
+	for _, d := range []time.Duration{neighbor.HoldTime, neighbor.KeepaliveTime, neighbor.ConnectTime} {
+		if d < 0 || d > 65535*time.Second || d%time.Second != 0 {
+			return fmt.Errorf("timer %s is not whole seconds from 0 to 65535", d)
+		}
+	}
+	return checkPassword(neighbor.Password.Reveal())
+}
+
+func checkPassword(password string) error {
+	switch {
+	case password == "":
+		return nil
+	case len(password) > MaxPasswordLength:
+		return fmt.Errorf("password is longer than %d characters", MaxPasswordLength)
+	case password[len(password)-1] == HelpMark:
+		return fmt.Errorf("password ends with %q", HelpMark)
+	}
+	if err := checkWord(password); err != nil {
+		return fmt.Errorf("password %w", err)
+	}
+	return nil
+}
+
+// checkFamily leaves the networks' prefixes to the Renderer, which looks at each
+// only once.
+func checkFamily(family *RouterFamily, defined map[string]bool) error {
+	if family.Family != IPv4 && family.Family != IPv6 {
+		return errors.New("unknown family")
+	}
+	for _, neighbor := range family.Neighbors {
+		if err := checkAddress(neighbor.Address); err != nil {
+			return fmt.Errorf("neighbor %q: address %w", neighbor.Address, err)
+		}
+		for _, name := range []string{neighbor.InMap, neighbor.OutMap} {
+			if !defined[name] {
+				return fmt.Errorf("neighbor %q: route-map %q is not defined", neighbor.Address, name)
+			}
+		}
+	}
+	checked := ""
+	for i := range family.Networks {
+		if name := family.Networks[i].RouteMap; name != checked {
+			if !defined[name] {
+				return fmt.Errorf("network %s: route-map %q is not defined", family.Networks[i].Prefix, name)
+			}
+			checked = name
+		}
+	}
+	return nil
+}
+
+func checkNetwork(network Network, family Family) error {
+	prefix := network.Prefix
+	if err := checkAddress(prefix.Addr()); err != nil || !prefix.IsValid() {
+		return fmt.Errorf("network %q: %w", prefix, errAddress)
+	}
+	if prefix != prefix.Masked() || FamilyOf(prefix.Addr()) != family {
+		return fmt.Errorf("network %s: has host bits or is not %s", prefix, family)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package frrtemplates
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is one node's whole FRR configuration. All slices are in the order in
+// which they are rendered.
+type Config struct {
+	// Forwarding are the host's forwarding sysctls as the node had them: they
+	// are rendered so that frr-reload never changes them.
+	Forwarding Forwarding
+	// Routers are the BGP instances, by VRF; the default VRF ("") comes first.
+	Routers []Router
+	// BFDProfiles by name; every one that a Neighbor names is here.
+	BFDProfiles []BFDProfile
+	// RouteMaps by name. Every map that a Network or a NeighborFamily names is here.
+	RouteMaps []RouteMap
+}
+
+// Forwarding says whether the host forwards packets of each family.
+type Forwarding struct {
+	IPv4, IPv6 bool
+}
+
+// ASN is an autonomous system number, 1 to 4294967295 (RFC 6793).
+type ASN uint32
+
+// Tag marks the class of a prefix between origination and the outbound maps,
+// 1 to 4294967295. It is never sent.
+type Tag uint32
+
+// Family is an address family with SAFI unicast.
+type Family uint8
+
+// The families, in rendering order.
+const (
+	IPv4 Family = 4
+	IPv6 Family = 6
+)
+
+// FamilyOf is the family of an address.
+func FamilyOf(a netip.Addr) Family {
+	if a.Unmap().Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+// String is FRR's name of the family: "ipv4" or "ipv6".
+func (f Family) String() string {
+	if f == IPv4 {
+		return "ipv4"
+	}
+	return "ipv6"
+}
+
+// Router is "router bgp" in one VRF.
+type Router struct {
+	// VRF is empty for the default VRF.
+	VRF string
+	ASN ASN
+	// RouterID is the BGP identifier, always explicit.
+	RouterID netip.Addr
+	// Neighbors by address.
+	Neighbors []Neighbor
+	// Families that at least one neighbor carries: IPv4 first.
+	Families []RouterFamily
+}
+
+// Neighbor is one BGP neighbor with the parameters of its session.
+type Neighbor struct {
+	Address   netip.Addr
+	RemoteASN ASN
+	// Port of the router; 179 is not rendered.
+	Port uint16
+	// HoldTime and KeepaliveTime in whole seconds; rendered when HasTimers.
+	HasTimers               bool
+	HoldTime, KeepaliveTime time.Duration
+	// ConnectTime between attempts, whole seconds; 0 is not rendered (FRR's default).
+	ConnectTime time.Duration
+	// Password for TCP MD5 (RFC 2385); zero: none.
+	Password Secret
+	// MultihopTTL of an eBGP neighbor that is more than one hop away; 0: one hop.
+	MultihopTTL uint8
+	// Source address of the session; invalid: the interface's.
+	Source netip.Addr
+	// BFDProfile that BFD watches the path by; empty: no BFD.
+	BFDProfile string
+	// DisableConnectedCheck is wanted for single-hop eBGP over IPv6.
+	DisableConnectedCheck bool
+}
+
+// BFDProfile is how BFD watches a path. 0 is FRR's value and not rendered.
+type BFDProfile struct {
+	// Name by BFDProfileName.
+	Name string
+	// Intervals in milliseconds.
+	ReceiveInterval, TransmitInterval, EchoInterval int32
+	DetectMultiplier, MinimumTTL                    int32
+	EchoMode, PassiveMode                           bool
+}
+
+// RouterFamily is one address family of a Router.
+type RouterFamily struct {
+	Family Family
+	// Networks by prefix.
+	Networks []Network
+	// Neighbors that carry the family, by address.
+	Neighbors []NeighborFamily
+}
+
+// NeighborFamily activates a family on a neighbor. It always has both maps
+// (RFC 8212): a half-applied file announces less, never more.
+type NeighborFamily struct {
+	Address       netip.Addr
+	InMap, OutMap string
+}
+
+// Network originates one prefix. It is comparable: the renderer takes the lines of
+// equal ones over from the Config before.
+type Network struct {
+	Prefix   netip.Prefix
+	RouteMap string
+}
+
+// RouteMap is a named list of entries by sequence.
+type RouteMap struct {
+	Name    string
+	Entries []RouteMapEntry
+}
+
+// RouteMapEntry is one entry; zero fields are not rendered.
+type RouteMapEntry struct {
+	Permit bool
+	// Sequence 1 to 65535.
+	Sequence uint16
+	MatchTag Tag
+	SetTag   Tag
+	// Communities in FRR's order and spelling (standard, RFC 1997), at most
+	// MaxCommunities.
+	Communities []string
+	// LargeCommunities by value (RFC 8092), at most MaxLargeCommunities.
+	LargeCommunities []string
+	// LocalPref is LOCAL_PREF; nil is not rendered.
+	LocalPref *uint32
+}

@@ -1,0 +1,105 @@
+package frrtemplates
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"text/template"
+	"time"
+
+	"github.com/Masterminds/sprig/v3"
+)
+
+//go:embed *.tmpl
+var files embed.FS
+
+const (
+	configTemplate  = "frr.conf.tmpl"
+	networkTemplate = "network.tmpl"
+)
+
+var templates = template.Must(template.New(configTemplate).
+	Option("missingkey=error").Funcs(functions()).ParseFS(files, "*.tmpl"))
+
+// functions are what templates may call: formatting, no decisions.
+func functions() template.FuncMap {
+	return template.FuncMap{
+		"join":    sprig.TxtFuncMap()["join"],
+		"seconds": func(d time.Duration) int64 { return int64(d / time.Second) },
+	}
+}
+
+// Render is the text of frr.conf without the exchange format's header line. The
+// error says which part of the Config can't be rendered: it is a bug of the
+// caller, no user's mistake gets here.
+func Render(config Config) ([]byte, error) { return NewRenderer().Render(config) }
+
+// Renderer renders one Config after another and takes the lines of networks over
+// from the last one: of 10,000 networks only those that are new are rendered. It
+// is not safe for concurrent use.
+type Renderer struct {
+	lines map[familyKey]*networkLines
+	size  int
+}
+
+type familyKey struct {
+	vrf    string
+	family Family
+}
+
+// NewRenderer makes a Renderer that knows no line yet.
+func NewRenderer() *Renderer { return &Renderer{} }
+
+// view is what the templates see: the Config, with the networks as text.
+type view struct {
+	Config
+	Routers []routerView
+}
+
+type routerView struct {
+	Router
+	Families []familyView
+}
+
+type familyView struct {
+	RouterFamily
+	NetworkLines string
+}
+
+// Render is the same as the function Render, byte for byte.
+func (r *Renderer) Render(config Config) ([]byte, error) {
+	if err := checkConfig(&config); err != nil {
+		return nil, err
+	}
+	v, err := r.view(config)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	out.Grow(r.size + r.size/8)
+	if err := templates.ExecuteTemplate(&out, configTemplate, v); err != nil {
+		return nil, fmt.Errorf("rendering frr.conf: %w", err)
+	}
+	r.size = out.Len()
+	return out.Bytes(), nil
+}
+
+// view takes the lines of this Config's families along and forgets the others.
+func (r *Renderer) view(config Config) (view, error) {
+	v := view{Config: config, Routers: make([]routerView, len(config.Routers))}
+	lines := map[familyKey]*networkLines{}
+	for i, router := range config.Routers {
+		v.Routers[i] = routerView{Router: router, Families: make([]familyView, len(router.Families))}
+		for j, family := range router.Families {
+			key := familyKey{router.VRF, family.Family}
+			next, err := r.lines[key].next(family.Networks, family.Family)
+			if err != nil {
+				return v, err
+			}
+			lines[key] = next
+			v.Routers[i].Families[j] = familyView{RouterFamily: family, NetworkLines: next.text}
+		}
+	}
+	r.lines = lines
+	return v, nil
+}

@@ -1,0 +1,66 @@
+package apply
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/herald-lb/herald/reloader/exchange"
+	"github.com/herald-lb/herald/reloader/plan"
+)
+
+// appliedPrefix starts the startup file's second line: the hash of the file of
+// the exchange directory that it was made from.
+const appliedPrefix = "! applied "
+
+// Startup is the file that FRR loads when it starts: what was last applied.
+type Startup struct {
+	// Dir is FRR's run directory, Version and BootID go into the header.
+	Dir, Version, BootID string
+
+	written []byte
+}
+
+// Good is a configuration that FRR accepted whole.
+type Good struct {
+	// Hash of the exchange directory's file.
+	Hash   string
+	Config *plan.Config
+}
+
+// Write replaces the file, if it would change. The text is ordered so that FRR
+// knows every route-map before a neighbor names it.
+func (s *Startup) Write(good *Good) error {
+	body := []byte(appliedPrefix + good.Hash + "\n" + good.Config.Text())
+	data := exchange.NewFile(s.Version, s.BootID, body).Encode()
+	if bytes.Equal(data, s.written) {
+		return nil
+	}
+	if err := exchange.WriteFile(s.Dir, exchange.StartupFile, data); err != nil {
+		return fmt.Errorf("startup file: %w: FRR would come back with an older configuration; make room in %s", err, s.Dir)
+	}
+	s.written = data
+	return nil
+}
+
+// Read is what FRR last started with or would start with; nil where there is no
+// such file or it isn't whole.
+func (s *Startup) Read() *Good {
+	data, err := os.ReadFile(filepath.Join(s.Dir, exchange.StartupFile))
+	if err != nil {
+		return nil
+	}
+	file, err := exchange.Decode(data)
+	if err != nil {
+		return nil
+	}
+	first, _, _ := strings.Cut(string(file.Body), "\n")
+	// FRR's start script leaves the hash out where it left out prefixes.
+	hash, ok := strings.CutPrefix(first, appliedPrefix)
+	if !ok {
+		hash = ""
+	}
+	return &Good{Hash: hash, Config: plan.Parse(string(file.Body))}
+}

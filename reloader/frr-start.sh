@@ -1,0 +1,144 @@
+#!/bin/sh
+# frr-start.sh starts FRR in its container: the stock FRR image, host network,
+# root. It is the container's command:
+#
+#   frr-start.sh
+#
+# It refuses to start beside another FRR of the node, takes the configuration
+# that the reloader applied last, and hands over to watchfrr. Prefixes are only
+# taken over within one boot of the node: after a reboot nothing is known yet
+# about the node's dataplane, so the sessions come up and announce nothing.
+#
+# It never changes a sysctl, an interface or anything outside FRR's directories.
+set -u
+
+run=${FRR_RUN_DIR:-/run/frr}
+etc=${FRR_ETC_DIR:-/etc/frr}
+lib=${FRR_LIB_DIR:-/usr/lib/frr}
+startup=$run/startup.conf
+# How long the sockets of a killed predecessor may take to go away.
+patience=${FRR_START_PATIENCE:-5}
+
+# refuse tells the reason where people and the reloader look, and ends.
+refuse() {
+	echo "frr-start: $*" >&2
+	echo "$*" >"$run/start-error" 2>/dev/null
+	exit 1
+}
+
+# foreign_socket prints a socket of a running FRR in this network namespace:
+# nothing of ours runs yet.
+foreign_socket() {
+	awk '$8 ~ /\/(zebra\.vty|bgpd\.vty|zserv\.api)$/ { print $8; exit }' /proc/net/unix
+}
+
+# foreign_listener prints who listens on BGP's port 179 (hex 00B3), if anyone.
+foreign_listener() {
+	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		awk '$4 == "0A" && $2 ~ /:00B3$/ { print "TCP port 179"; exit }'
+}
+
+refuse_beside_another() {
+	while :; do
+		socket=$(foreign_socket)
+		listener=$(foreign_listener)
+		[ -z "$socket$listener" ] && return
+		[ "$patience" -le 0 ] && break
+		patience=$((patience - 1))
+		sleep 1
+	done
+	[ -n "$socket" ] &&
+		refuse "another FRR runs on this node (socket $socket): stop and disable it (systemctl disable --now frr), or exclude the node from Herald"
+	refuse "another BGP speaker listens on $listener of this node: stop it, or exclude the node from Herald"
+}
+
+# prepare_directories gives FRR's user its run directory; sockets of another
+# image's user would be in the way.
+prepare_directories() {
+	mkdir -p "$run" "$etc" || refuse "$run or $etc can't be made: mount them writable"
+	chown frr:frr "$run" && chmod 755 "$run" ||
+		refuse "$run can't be given to FRR's user: run the container as root, in FRR's image"
+	rm -f "$run"/*.vty "$run"/*.pid "$run"/*.sock "$run/zserv.api" "$run/start-error"
+}
+
+body_hash() { sed 1d "$1" | sha256sum | cut -d' ' -f1; }
+
+# whole says whether a startup file is what its header says.
+whole() {
+	[ "$(head -n 1 "$1" | cut -d' ' -f1-2)" = "! herald" ] &&
+		[ "$(head -n 1 "$1" | cut -d' ' -f4)" = "$(body_hash "$1")" ]
+}
+
+# without_prefixes rewrites the startup file for another boot: structure only,
+# no promise of preserved forwarding (RFC 4724 section 4.1), the new boot's id.
+without_prefixes() {
+	version=$(head -n 1 "$startup" | cut -d' ' -f3)
+	umask 077
+	{
+		echo "! herald placeholder"
+		sed -e 1d "$startup" | sed \
+			-e '/^! applied /d' \
+			-e '/^  network /d' \
+			-e '/^ bgp graceful-restart preserve-fw-state$/d'
+	} >"$startup.new" &&
+		hash=$(body_hash "$startup.new") &&
+		sed -e "1s/.*/! herald $version $hash $1/" "$startup.new" >"$startup.boot" &&
+		mv "$startup.boot" "$startup" && rm -f "$startup.new" ||
+		refuse "$startup can't be rewritten: make room in $run"
+}
+
+# choose_startup leaves in $startup what FRR shall load.
+choose_startup() {
+	boot=$(cat /proc/sys/kernel/random/boot_id) || refuse "no boot id: mount /proc"
+	if [ -s "$startup" ] && ! whole "$startup"; then
+		echo "frr-start: $startup is damaged and left out; the reloader will apply the configuration again" >&2
+		rm -f "$startup"
+	fi
+	if [ ! -s "$startup" ]; then
+		(umask 077 && : >"$startup") || refuse "$startup can't be written: make room in $run"
+	elif [ "$(head -n 1 "$startup" | cut -d' ' -f5)" != "$boot" ]; then
+		echo "frr-start: the node was rebooted: starting without prefixes" >&2
+		without_prefixes "$boot"
+	fi
+}
+
+# configure_frr: frr.conf is a link, so that a single daemon which watchfrr
+# restarts loads what was applied by then. The profile is explicit: "datacenter"
+# would switch off RFC 8212. No daemon opens a TCP port for its vty, and the
+# table of open files stays small.
+configure_frr() {
+	ln -sf "$startup" "$etc/frr.conf" &&
+		echo "service integrated-vtysh-config" >"$etc/vtysh.conf" &&
+		cat >"$etc/daemons" <<-DAEMONS || refuse "$etc can't be written: mount it writable"
+			zebra=yes
+			bgpd=yes
+			bfdd=yes
+			vtysh_enable=yes
+			frr_profile="traditional"
+			zebra_options="-P 0 -s 90000000"
+			mgmtd_options="-P 0"
+			bgpd_options="-P 0"
+			bfdd_options="-P 0"
+			staticd_options="-P 0"
+			MAX_FDS=1024
+		DAEMONS
+}
+
+[ -x "$lib/watchfrr" ] || refuse "no $lib/watchfrr: this is not FRR's image; set spec.frr.image of the Herald object"
+mkdir -p "$run" 2>/dev/null
+refuse_beside_another
+prepare_directories
+choose_startup
+configure_frr
+
+daemons="zebra bgpd bfdd staticd"
+[ -x "$lib/mgmtd" ] && daemons="zebra mgmtd bgpd bfdd staticd"
+ulimit -n 1024
+# As the container's first process, let tini reap what daemons leave behind.
+init=
+if [ $$ -eq 1 ]; then
+	init=$(command -v tini) && init="$init --"
+fi
+# A daemon that dies is started again at once, and at most each minute.
+# shellcheck disable=SC2086
+exec $init "$lib/watchfrr" --min-restart-interval 1 --max-restart-interval 60 $daemons

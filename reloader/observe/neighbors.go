@@ -1,0 +1,143 @@
+package observe
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/herald-lb/herald/reloader/report"
+)
+
+// established is the only state in which routes are exchanged (RFC 4271
+// section 8.2.2).
+const established = "Established"
+
+// neighbor is what is read of "show bgp vrf all neighbors json". FRR 8.4 and
+// 10.3 agree in these names.
+type neighbor struct {
+	RemoteAS         uint32 `json:"remoteAs"`
+	LocalAS          uint32 `json:"localAs"`
+	State            string `json:"bgpState"`
+	EstablishedEpoch int64  `json:"bgpTimerUpEstablishedEpoch"`
+	Dropped          int64  `json:"connectionsDropped"`
+	// LastResetMsecs ago, absent if it never was up.
+	LastResetMsecs   *int64 `json:"lastResetTimerMsecs"`
+	LastResetDueTo   string `json:"lastResetDueTo"`
+	NotificationText string `json:"lastNotificationReason"`
+	// BFD is absent where bgpd doesn't use it for the neighbor.
+	BFD      *struct{} `json:"peerBfdInfo"`
+	Families map[string]struct {
+		Sent     int64 `json:"sentPrefixCounter"`
+		Accepted int64 `json:"acceptedPrefixCounter"`
+	} `json:"addressFamilyInfo"`
+}
+
+// key of a session.
+type key struct{ vrf, address string }
+
+// parseNeighbors reads the answer: VRFs, and in each some fields of its own
+// (vrfId, vrfName) beside one object per neighbor.
+func parseNeighbors(output string) (map[key]neighbor, error) {
+	var vrfs map[string]map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(output), &vrfs); err != nil {
+		return nil, fmt.Errorf("bgpd's neighbors: %w", err)
+	}
+	all := map[key]neighbor{}
+	for vrf, fields := range vrfs {
+		if vrf == "default" {
+			vrf = ""
+		}
+		for name, raw := range fields {
+			if len(raw) == 0 || raw[0] != '{' {
+				continue
+			}
+			var n neighbor
+			if err := json.Unmarshal(raw, &n); err != nil {
+				return nil, fmt.Errorf("bgpd's neighbor %s: %w", name, err)
+			}
+			all[key{vrf, name}] = n
+		}
+	}
+	return all, nil
+}
+
+// history is what is remembered of a session from look to look: FRR tells ages
+// in whole seconds, from which the same moment would come out anew each time.
+type history struct {
+	established      bool
+	since, lastReset *time.Time
+}
+
+// jitter of moments computed from ages.
+const jitter = 2500 * time.Millisecond
+
+// sessions turns neighbors into the report's sessions, sorted, and remembers.
+func (o *Observer) sessions(neighbors map[key]neighbor, now time.Time) []report.Session {
+	next := make(map[key]history, len(neighbors))
+	list := make([]report.Session, 0, len(neighbors))
+	for k, n := range neighbors {
+		old, known := o.seen[k]
+		h := remember(n, old, known, now)
+		next[k] = h
+		list = append(list, session(k, n, h))
+	}
+	o.seen = next
+	sort.Slice(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		return a.VRF < b.VRF || a.VRF == b.VRF && a.Address < b.Address
+	})
+	return list
+}
+
+func remember(n neighbor, old history, known bool, now time.Time) history {
+	h := history{established: n.State == established, since: old.since}
+	if n.LastResetMsecs != nil {
+		h.lastReset = steady(old.lastReset, now.Add(-time.Duration(*n.LastResetMsecs)*time.Millisecond))
+	}
+	switch {
+	case h.established && n.EstablishedEpoch > 0:
+		h.since = steady(old.since, time.Unix(n.EstablishedEpoch, 0))
+	case h.established && !old.established:
+		h.since = &now
+	case !h.established && old.established:
+		h.since = &now
+	case !h.established && !known && n.Dropped > 0:
+		h.since = h.lastReset
+	}
+	return h
+}
+
+func steady(old *time.Time, computed time.Time) *time.Time {
+	if old != nil && old.Sub(computed).Abs() < jitter {
+		return old
+	}
+	return &computed
+}
+
+func session(k key, n neighbor, h history) report.Session {
+	s := report.Session{
+		Address: k.address, VRF: k.vrf, LocalASN: n.LocalAS, RemoteASN: n.RemoteAS,
+		State: n.State, Since: h.since, Flaps: n.Dropped,
+		LastResetReason: resetReason(n), LastResetTime: h.lastReset,
+	}
+	for family, counts := range n.Families {
+		prefixes := &report.Prefixes{Sent: counts.Sent, Accepted: counts.Accepted}
+		switch family {
+		case "ipv4Unicast":
+			s.IPv4 = prefixes
+		case "ipv6Unicast":
+			s.IPv6 = prefixes
+		}
+	}
+	return s
+}
+
+// resetReason adds what the NOTIFICATION said (RFC 4271 section 4.5).
+func resetReason(n neighbor) string {
+	if n.NotificationText == "" || !strings.Contains(strings.ToLower(n.LastResetDueTo), "notification") {
+		return n.LastResetDueTo
+	}
+	return n.LastResetDueTo + ": " + n.NotificationText
+}

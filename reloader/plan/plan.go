@@ -1,0 +1,187 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+)
+
+// Plan is what to do, in the order of its fields. Empty fields are skipped.
+type Plan struct {
+	// Remove are "no network" commands for bgpd's vty socket.
+	Remove []Batch
+	// Edit is a file for `vtysh -f`: everything in structure that FRR takes
+	// without deleting first.
+	Edit string
+	// Reload says that lines remain which only frr-reload.py can remove, given
+	// Target. Target has the "network" lines and route-maps that now run.
+	Reload bool
+	Target string
+	// Add are new and changed "network" lines for bgpd's vty socket.
+	Add []Batch
+	// Cleanup is a file for `vtysh -f` that removes route-maps which nothing
+	// names once Add is done.
+	Cleanup string
+	// Refresh are neighbors whose outbound policy changed under them.
+	Refresh []Neighbor
+	// Touched are the prefixes of Remove and Add, for checking.
+	Touched []Touched
+}
+
+// Neighbor of a BGP instance.
+type Neighbor struct {
+	VRF, Name string
+}
+
+// Empty says that FRR runs what is wanted.
+func (p *Plan) Empty() bool {
+	return p.Structure() && len(p.Remove)+len(p.Add) == 0 && p.Cleanup == ""
+}
+
+// Structure says that nothing but "network" lines and unused maps differs.
+func (p *Plan) Structure() bool { return p.Edit == "" && !p.Reload }
+
+// Make plans the way from what runs to what is wanted.
+func Make(want *Config, state *State) *Plan {
+	d := compare(want, state)
+	p := &Plan{}
+	d.planNetworks(p)
+	d.planStructure(p)
+	p.Cleanup = d.cleanup()
+	p.Refresh = d.refresh()
+	return p
+}
+
+// planNetworks leaves out a router that goes as a whole: its lines go with it.
+func (d *difference) planNetworks(p *Plan) {
+	tags := d.want.tags()
+	for _, r := range d.routers {
+		if r.want == nil {
+			continue
+		}
+		for _, f := range r.families {
+			p.remove(r.want, f)
+			p.add(r.want, f, tags)
+		}
+	}
+}
+
+func (p *Plan) remove(r *Router, f familyDiff) {
+	if len(f.networks.removed) == 0 {
+		return
+	}
+	batch := Batch{Router: r.Header, Family: f.name}
+	for _, n := range f.networks.removed {
+		// Never with a route-map: with another than the running one FRR refuses.
+		batch.Commands = append(batch.Commands, "no "+networkPrefix+n.Prefix)
+		p.Touched = append(p.Touched, Touched{VRF: r.VRF(), Family: f.name, Prefix: n.Prefix})
+	}
+	p.Remove = append(p.Remove, batch)
+}
+
+func (p *Plan) add(r *Router, f familyDiff, tags map[string]string) {
+	if len(f.networks.added) == 0 {
+		return
+	}
+	batch := Batch{Router: r.Header, Family: f.name}
+	for _, n := range f.networks.added {
+		batch.Commands = append(batch.Commands, n.command())
+		p.Touched = append(p.Touched, Touched{
+			VRF: r.VRF(), Family: f.name, Prefix: n.Prefix, Present: true,
+			Tag: tags[strings.TrimPrefix(n.Rest, routeMapPrefix)],
+		})
+	}
+	p.Add = append(p.Add, batch)
+}
+
+// tags by origination map: those with one entry that sets one.
+func (c *Config) tags() map[string]string {
+	tags := map[string]string{}
+	for _, e := range c.RouteMaps {
+		for _, line := range e.Lines {
+			if tag, ok := strings.CutPrefix(line, "set tag "); ok {
+				tags[e.Map] = tag
+			}
+		}
+	}
+	return tags
+}
+
+// cleanup removes maps that run and are neither wanted nor named.
+func (d *difference) cleanup() string {
+	if len(d.staleMaps) == 0 {
+		return ""
+	}
+	named := d.want.namedMaps()
+	var b strings.Builder
+	for _, name := range d.staleMaps {
+		if !named[name] {
+			writeLine(&b, 0, "no "+routeMapPrefix+name)
+		}
+	}
+	return b.String()
+}
+
+// namedMaps by "network" and "neighbor" lines.
+func (c *Config) namedMaps() map[string]bool {
+	named := map[string]bool{}
+	for _, r := range c.Routers {
+		for _, f := range r.Families {
+			for _, n := range f.Networks {
+				named[strings.TrimPrefix(n.Rest, routeMapPrefix)] = true
+			}
+			for _, line := range f.Lines {
+				if _, name, _, ok := neighborMap(line); ok {
+					named[name] = true
+				}
+			}
+		}
+	}
+	return named
+}
+
+// refresh lists running neighbors with an outbound map of which an entry
+// changed: FRR itself looks at it again only after 5 s (route-map delay-timer).
+func (d *difference) refresh() []Neighbor {
+	changed := map[string]bool{}
+	for _, e := range d.entries {
+		if e.mapRuns {
+			changed[e.name()] = true
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	var all []Neighbor
+	running := d.state.bgp()
+	for _, r := range d.want.Routers {
+		if running.router(r.Header) == nil {
+			continue
+		}
+		for _, f := range r.Families {
+			for _, line := range f.Lines {
+				neighbor, name, direction, ok := neighborMap(line)
+				n := Neighbor{VRF: r.VRF(), Name: neighbor}
+				if ok && direction == "out" && changed[name] && !slices.Contains(all, n) {
+					all = append(all, n)
+				}
+			}
+		}
+	}
+	return all
+}
+
+func (e *entryDiff) name() string {
+	if e.want != nil {
+		return e.want.Map
+	}
+	return e.have.Map
+}
+
+// neighborMap reads "neighbor N route-map M in|out".
+func neighborMap(line string) (neighbor, name, direction string, ok bool) {
+	f := strings.Fields(line)
+	if len(f) != 5 || f[0] != "neighbor" || f[2] != "route-map" {
+		return "", "", "", false
+	}
+	return f[1], f[3], f[4], true
+}

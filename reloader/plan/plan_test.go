@@ -1,0 +1,325 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// base is a wanted configuration in the shape that Herald renders.
+const base = `no ip forwarding
+ip nht resolve-via-default
+!
+router bgp 64512
+ bgp router-id 10.10.0.11
+ no bgp default ipv4-unicast
+ coalesce-time 0
+ no bgp network import-check
+ neighbor 10.10.0.1 remote-as 64500
+ neighbor 10.10.0.2 remote-as 64500
+ !
+ address-family ipv4 unicast
+  network 203.0.113.7/32 route-map herald.gold
+  network 203.0.113.8/32 route-map herald.gold
+  neighbor 10.10.0.1 activate
+  neighbor 10.10.0.1 route-map herald.in in
+  neighbor 10.10.0.1 route-map herald.out.a out
+  neighbor 10.10.0.2 activate
+  neighbor 10.10.0.2 route-map herald.in in
+  neighbor 10.10.0.2 route-map herald.out.b out
+ exit-address-family
+exit
+!
+route-map herald.gold permit 1
+ set tag 123
+exit
+!
+route-map herald.in deny 1
+exit
+!
+route-map herald.out.a permit 100
+ match tag 123
+ set community 64512:1
+exit
+!
+route-map herald.out.b permit 100
+ match tag 123
+exit
+`
+
+// running is what daemons print when they run a file.
+func running(bgpd string) *State {
+	zebra := "frr version 8.4.4\nhostname node\nno ip forwarding\nip nht resolve-via-default\n"
+	for _, e := range Parse(bgpd).RouteMaps {
+		zebra += e.Header() + "\n"
+		for _, line := range e.Lines {
+			if !strings.Contains(line, "community") {
+				zebra += " " + line + "\n"
+			}
+		}
+		zebra += "exit\n"
+	}
+	bgp := Parse(bgpd)
+	bgp.Top = nil
+	return &State{Daemons: map[string]*Config{"bgpd": bgp, "zebra": Parse(zebra), "staticd": Parse("hostname node\n")}}
+}
+
+// edit replaces pairs of old and new text, each of which must be there.
+func edit(t *testing.T, text string, pairs ...string) string {
+	t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(text, pairs[i]) {
+			t.Fatalf("nothing to replace: %q", pairs[i])
+		}
+		text = strings.Replace(text, pairs[i], pairs[i+1], 1)
+	}
+	return text
+}
+
+func TestPlan(t *testing.T) {
+	const family = "ipv4 unicast"
+	router := "router bgp 64512"
+	tests := []struct {
+		name  string
+		edits []string // wanted = base with these
+		from  []string // running = base with these
+		want  Plan
+		// wantReload instead of comparing Target
+	}{
+		{name: "equal-is-empty"},
+		{
+			name:  "new-prefix-is-one-command",
+			edits: []string{"  neighbor 10.10.0.1 activate", "  network 203.0.113.9/32 route-map herald.gold\n  neighbor 10.10.0.1 activate"},
+			want: Plan{
+				Add:     []Batch{{router, family, []string{"network 203.0.113.9/32 route-map herald.gold"}}},
+				Touched: []Touched{{Family: family, Prefix: "203.0.113.9/32", Present: true, Tag: "123"}},
+			},
+		},
+		{
+			name:  "removed-prefix-names-no-route-map",
+			edits: []string{"  network 203.0.113.7/32 route-map herald.gold\n", ""},
+			want: Plan{
+				Remove:  []Batch{{router, family, []string{"no network 203.0.113.7/32"}}},
+				Touched: []Touched{{Family: family, Prefix: "203.0.113.7/32"}},
+			},
+		},
+		{
+			name: "changed-class-replaces-in-place-after-its-map-and-drops-the-unused",
+			edits: []string{
+				"203.0.113.7/32 route-map herald.gold", "203.0.113.7/32 route-map herald.tin",
+				"203.0.113.8/32 route-map herald.gold", "203.0.113.8/32 route-map herald.tin",
+				"route-map herald.gold permit 1\n set tag 123", "route-map herald.tin permit 1\n set tag 7",
+			},
+			want: Plan{
+				Edit:    "route-map herald.tin permit 1\n set tag 7\nexit\n",
+				Add:     []Batch{{router, family, []string{"network 203.0.113.7/32 route-map herald.tin", "network 203.0.113.8/32 route-map herald.tin"}}},
+				Cleanup: "no route-map herald.gold\n",
+				Touched: []Touched{
+					{Family: family, Prefix: "203.0.113.7/32", Present: true, Tag: "7"},
+					{Family: family, Prefix: "203.0.113.8/32", Present: true, Tag: "7"},
+				},
+			},
+		},
+		{
+			name:  "edited-attribute-is-replaced-in-place-and-refreshed",
+			edits: []string{" set community 64512:1\n", " set community 64512:2 no-export\n"},
+			want: Plan{
+				Edit:    "route-map herald.out.a permit 100\n set community 64512:2 no-export\nexit\n",
+				Refresh: []Neighbor{{Name: "10.10.0.1"}},
+			},
+		},
+		{
+			name:  "removed-attribute-is-one-no",
+			edits: []string{" set community 64512:1\n", ""},
+			want: Plan{
+				Edit:    "route-map herald.out.a permit 100\n no set community 64512:1\nexit\n",
+				Refresh: []Neighbor{{Name: "10.10.0.1"}},
+			},
+		},
+		{
+			name:  "new-entry-of-a-map-in-use-denies-until-complete",
+			edits: []string{"route-map herald.out.b permit 100", "route-map herald.out.b permit 50\n match tag 9\n set metric 3\nexit\n!\nroute-map herald.out.b permit 100"},
+			want: Plan{
+				Edit:    "route-map herald.out.b deny 50\n match tag 9\n set metric 3\nexit\nroute-map herald.out.b permit 50\nexit\n",
+				Refresh: []Neighbor{{Name: "10.10.0.2"}},
+			},
+		},
+		{
+			name:  "edited-match-rebuilds-the-entry",
+			edits: []string{"route-map herald.out.b permit 100\n match tag 123", "route-map herald.out.b permit 100\n match tag 9"},
+			want: Plan{
+				Edit:    "no route-map herald.out.b permit 100\nroute-map herald.out.b deny 100\n match tag 9\nexit\nroute-map herald.out.b permit 100\nexit\n",
+				Refresh: []Neighbor{{Name: "10.10.0.2"}},
+			},
+		},
+		{
+			name: "new-neighbor-is-activated-after-its-maps",
+			edits: []string{
+				" !\n address-family", " neighbor 10.10.0.3 remote-as 64501\n !\n address-family",
+				" exit-address-family", "  neighbor 10.10.0.3 activate\n  neighbor 10.10.0.3 route-map herald.in in\n  neighbor 10.10.0.3 route-map herald.out.c out\n exit-address-family",
+				"route-map herald.in deny 1", "route-map herald.out.c permit 100\n match tag 123\nexit\n!\nroute-map herald.in deny 1",
+			},
+			want: Plan{Edit: `route-map herald.out.c permit 100
+ match tag 123
+exit
+router bgp 64512
+ neighbor 10.10.0.3 remote-as 64501
+ address-family ipv4 unicast
+  neighbor 10.10.0.3 route-map herald.in in
+  neighbor 10.10.0.3 route-map herald.out.c out
+  neighbor 10.10.0.3 activate
+ exit-address-family
+exit
+`},
+		},
+		{
+			name: "removed-neighbor-goes-in-one-command-and-its-map-last",
+			edits: []string{
+				" neighbor 10.10.0.2 remote-as 64500\n", "",
+				"  neighbor 10.10.0.2 activate\n  neighbor 10.10.0.2 route-map herald.in in\n  neighbor 10.10.0.2 route-map herald.out.b out\n", "",
+				"route-map herald.out.b permit 100\n match tag 123\nexit\n", "",
+			},
+			want: Plan{
+				Edit:    "router bgp 64512\n no neighbor 10.10.0.2\nexit\n",
+				Cleanup: "no route-map herald.out.b\n",
+			},
+		},
+		{
+			name:  "a-line-by-hand-needs-a-reload",
+			from:  []string{" !\n address-family", " neighbor 10.10.0.1 timers 3 9\n !\n address-family"},
+			edits: nil,
+			want:  Plan{Reload: true},
+		},
+		{
+			name:  "other-asn-is-left-to-reload",
+			edits: []string{"router bgp 64512", "router bgp 64513"},
+			want: Plan{
+				Reload: true,
+				Add:    []Batch{{"router bgp 64513", family, []string{"network 203.0.113.7/32 route-map herald.gold", "network 203.0.113.8/32 route-map herald.gold"}}},
+				Touched: []Touched{
+					{Family: family, Prefix: "203.0.113.7/32", Present: true, Tag: "123"},
+					{Family: family, Prefix: "203.0.113.8/32", Present: true, Tag: "123"},
+				},
+			},
+		},
+		{
+			name:  "host-forwarding-is-never-touched",
+			edits: []string{"no ip forwarding", "ip forwarding\nipv6 forwarding"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Make(Parse(edit(t, base, tt.edits...)), running(edit(t, base, tt.from...)))
+			if hasTarget := got.Target != ""; hasTarget == got.Structure() {
+				t.Errorf("target present: %v, structure unchanged: %v", hasTarget, got.Structure())
+			}
+			got.Target = ""
+			if diff := cmp.Diff(&tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestEmptyFRRGetsEverything(t *testing.T) {
+	state := &State{Daemons: map[string]*Config{"bgpd": Parse("hostname x\n"), "zebra": Parse("no ip forwarding\n")}}
+	p := Make(Parse(base), state)
+	if p.Reload || len(p.Remove) > 0 || p.Cleanup != "" {
+		t.Errorf("only additions were needed: %+v", p)
+	}
+	if strings.Contains(p.Edit, "network 203") || strings.Contains(p.Edit, "forwarding") {
+		t.Errorf("edit has lines of another step:\n%s", p.Edit)
+	}
+	if strings.Index(p.Edit, "route-map herald.out.a permit") > strings.Index(p.Edit, "router bgp") {
+		t.Errorf("a map comes after what names it:\n%s", p.Edit)
+	}
+	commands := Commands(p.Add)
+	want := []string{
+		"router bgp 64512", "address-family ipv4 unicast",
+		"network 203.0.113.7/32 route-map herald.gold", "network 203.0.113.8/32 route-map herald.gold",
+		"exit-address-family", "exit",
+	}
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStaleMapOfAnotherDaemonIsFound(t *testing.T) {
+	state := running(base)
+	state.Daemons["zebra"].RouteMaps = append(state.Daemons["zebra"].RouteMaps,
+		&Entry{Map: "left.over", Action: "permit", Sequence: "5"},
+		&Entry{Map: "herald.in", Action: "deny", Sequence: "9"})
+	p := Make(Parse(base), state)
+	if p.Cleanup != "no route-map left.over\n" || p.Edit != "no route-map herald.in deny 9\n" {
+		t.Errorf("edit %q, cleanup %q", p.Edit, p.Cleanup)
+	}
+}
+
+func TestTargetKeepsNetworksMapsAndKeptLines(t *testing.T) {
+	from := edit(t, base,
+		"  network 203.0.113.8/32 route-map herald.gold\n", "",
+		" !\n address-family", " neighbor 10.10.0.1 timers 3 9\n !\n address-family",
+		"set community 64512:1", "set community 64512:9")
+	p := Make(Parse(base), running(from))
+	want := Parse(edit(t, from, " neighbor 10.10.0.1 timers 3 9\n", ""))
+	want.Kept = Parse("hostname node\nno ip forwarding\nfrr version 8.4.4\n").Kept
+	state := running(from)
+	state.Daemons["bgpd"] = Parse(p.Target)
+	if diff := Deltas(want, state); len(diff) > 0 {
+		t.Errorf("%v\n%s", diff, p.Target)
+	}
+	for _, line := range want.Kept {
+		if !strings.Contains(p.Target, line+"\n") {
+			t.Errorf("target lacks %q", line)
+		}
+	}
+}
+
+func TestResolveViaDefaultIsQuietWhereItIsTheDefault(t *testing.T) {
+	state := running(base)
+	state.Daemons["zebra"].Top = nil
+	if p := Make(Parse(base), state); p.Edit != "ip nht resolve-via-default\n" {
+		t.Errorf("without the quirk: %q", p.Edit)
+	}
+	state.Quirks.ResolveViaDefault = true
+	if p := Make(Parse(base), state); !p.Empty() {
+		t.Errorf("with the quirk: %+v", p)
+	}
+	state.Daemons["zebra"].Top = []string{"no ip nht resolve-via-default"}
+	if p := Make(Parse(base), state); p.Edit != "ip nht resolve-via-default\n" {
+		t.Errorf("switched off by hand: %q", p.Edit)
+	}
+}
+
+func TestDeltas(t *testing.T) {
+	from := edit(t, base, "203.0.113.7/32 route-map herald.gold", "203.0.113.7/32 route-map other", "remote-as 64500", "remote-as 64999")
+	var got []string
+	for _, d := range Deltas(Parse(base), running(from)) {
+		got = append(got, d.String())
+	}
+	want := []string{
+		"- router bgp 64512 / neighbor 10.10.0.1 remote-as 64999",
+		"+ router bgp 64512 / neighbor 10.10.0.1 remote-as 64500",
+		"+ router bgp 64512 / address-family ipv4 unicast / network 203.0.113.7/32 route-map herald.gold",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNestedBlocks(t *testing.T) {
+	text := "bfd\n profile a\n  transmit-interval 100\n exit\n !\n profile b\n  transmit-interval 100\n exit\n !\nexit\n"
+	c := Parse(text)
+	if got := Parse(c.Text()).Text(); got != c.Text() {
+		t.Errorf("%s\n%s", got, c.Text())
+	}
+	half := Parse("bfd\n profile a\n  transmit-interval 100\n exit\nexit\n")
+	p := Make(c, &State{Daemons: map[string]*Config{"bfdd": half}})
+	if want := "bfd\n profile b\n  transmit-interval 100\n exit\nexit\n"; p.Edit != want {
+		t.Errorf("%q", p.Edit)
+	}
+	if p := Make(half, &State{Daemons: map[string]*Config{"bfdd": c}}); !p.Reload {
+		t.Error("a profile too many needs a reload")
+	}
+}

@@ -1,0 +1,131 @@
+// Package report is the schema of report.json, the reloader's answer to the
+// agent. It is data only, and versioned: a reader refuses a version that it
+// doesn't know.
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Version of the schema.
+const Version = 1
+
+// MaxAge is how old a report may be before its reader takes the reloader for
+// dead. The reloader rewrites it at least every RewriteInterval.
+const (
+	MaxAge          = 10 * time.Second
+	RewriteInterval = 3 * time.Second
+)
+
+// ErrVersion says that the report was written by another version of Herald.
+var ErrVersion = errors.New("unknown report version")
+
+// Report is the state of FRR as the reloader sees it.
+type Report struct {
+	Version int       `json:"version"`
+	Time    time.Time `json:"time"`
+	// AttemptedHash is that of the last file that was tried, AppliedHash that
+	// of the last one that FRR accepted whole and still runs.
+	AttemptedHash string `json:"attemptedHash,omitempty"`
+	AppliedHash   string `json:"appliedHash,omitempty"`
+	LastApply     *Apply `json:"lastApply,omitempty"`
+	// FileError says why the file now in the exchange directory is refused.
+	FileError string    `json:"fileError,omitempty"`
+	FRR       FRR       `json:"frr"`
+	Sessions  []Session `json:"sessions,omitempty"`
+	Drift     *Drift    `json:"drift,omitempty"`
+}
+
+// Apply is one attempt to bring FRR to a file.
+type Apply struct {
+	// Steps that were taken, in order: "vty-remove", "vtysh-add", "frr-reload",
+	// "vty-add", "clear-soft", "vtysh-cleanup"; after "put-back" those that
+	// restored the last good configuration.
+	Steps []string `json:"steps,omitempty"`
+	// Duration in nanoseconds.
+	Duration time.Duration `json:"durationNanoseconds"`
+	// Error in FRR's own words; empty: applied.
+	Error string    `json:"error,omitempty"`
+	Time  time.Time `json:"time"`
+}
+
+// FRR is what answers behind the vty sockets.
+type FRR struct {
+	// Version, for example "8.4.4"; empty while bgpd does not answer.
+	Version string `json:"version,omitempty"`
+	// Daemons by name: whether each answers.
+	Daemons map[string]bool `json:"daemons,omitempty"`
+	// Unsupported says that the version is not one that Herald knows.
+	Unsupported bool `json:"unsupported,omitempty"`
+	// Error says why FRR can't be used, with the remedy.
+	Error string `json:"error,omitempty"`
+}
+
+// Session is one BGP session.
+type Session struct {
+	// Address of the neighbor, and its VRF ("" is the default VRF).
+	Address   string `json:"address"`
+	VRF       string `json:"vrf,omitempty"`
+	LocalASN  uint32 `json:"localASN"`
+	RemoteASN uint32 `json:"remoteASN"`
+	// State of RFC 4271 section 8.2.2, for example "Established".
+	State string `json:"state"`
+	// Since is when it entered or left Established.
+	Since *time.Time `json:"since,omitempty"`
+	// LastResetReason and time, in FRR's words.
+	LastResetReason string     `json:"lastResetReason,omitempty"`
+	LastResetTime   *time.Time `json:"lastResetTime,omitempty"`
+	// Flaps counts how often it left Established since bgpd started.
+	Flaps int64 `json:"flaps"`
+	// IPv4 and IPv6 prefixes; absent where the session doesn't carry the family.
+	IPv4 *Prefixes `json:"ipv4,omitempty"`
+	IPv6 *Prefixes `json:"ipv6,omitempty"`
+	// BFD is absent where it doesn't watch the session.
+	BFD *BFD `json:"bfd,omitempty"`
+}
+
+// BFD is the state of the path of a session.
+type BFD struct {
+	// State of RFC 5880 section 6.2: "AdminDown", "Down", "Init" or "Up".
+	State string `json:"state"`
+	// Diagnostic and RemoteDiagnostic in FRR's words; empty for "ok".
+	Diagnostic       string `json:"diagnostic,omitempty"`
+	RemoteDiagnostic string `json:"remoteDiagnostic,omitempty"`
+}
+
+// Prefixes counts one family's routes.
+type Prefixes struct {
+	Sent     int64 `json:"sent"`
+	Accepted int64 `json:"accepted"`
+}
+
+// Drift is a difference between FRR and the applied file that nobody asked for.
+type Drift struct {
+	// Time when it was found, and the lines that were wrong ("+" missing in
+	// FRR, "-" unexpected in FRR), at most 20, passwords redacted.
+	Time  time.Time `json:"time"`
+	Lines []string  `json:"lines"`
+	// Repaired says whether it is gone.
+	Repaired bool `json:"repaired"`
+}
+
+// Encode is the report as JSON.
+func (r Report) Encode() ([]byte, error) {
+	r.Version = Version
+	return json.MarshalIndent(r, "", "  ")
+}
+
+// Decode reads a report. A report of another version is ErrVersion.
+func Decode(data []byte) (Report, error) {
+	var r Report
+	if err := json.Unmarshal(data, &r); err != nil {
+		return Report{}, fmt.Errorf("report: %w", err)
+	}
+	if r.Version != Version {
+		return Report{}, fmt.Errorf("report: %w %d, want %d: agent and reloader are of different releases", ErrVersion, r.Version, Version)
+	}
+	return r, nil
+}

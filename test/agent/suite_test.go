@@ -1,0 +1,63 @@
+// Package agent_test runs the agent's real reconcilers against a real API
+// server, with a directory in place of the reloader: the test reads frr.conf and
+// writes report.json, which is the contract between the two.
+package agent_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/test/thirdparty"
+)
+
+var (
+	ctx       context.Context
+	apiServer *envtest.Environment
+	config    *rest.Config
+	api       client.Client
+)
+
+func TestAgent(t *testing.T) {
+	thirdparty.Need(t, thirdparty.Binary("kube-apiserver"), thirdparty.Binary("etcd"))
+	RegisterFailHandler(Fail)
+	RunSpecs(t, "agent")
+}
+
+var _ = BeforeSuite(func() {
+	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
+	SetDefaultEventuallyTimeout(10 * time.Second)
+	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
+	EnforceDefaultTimeoutsWhenUsingContexts()
+
+	apiServer = &envtest.Environment{
+		CRDDirectoryPaths:        []string{"../../config/crd/bases"},
+		ErrorIfCRDPathMissing:    true,
+		BinaryAssetsDirectory:    thirdparty.KubernetesDir(),
+		ControlPlaneStartTimeout: time.Minute,
+		ControlPlaneStopTimeout:  time.Minute,
+	}
+	var err error
+	config, err = apiServer.Start()
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(func() { Expect(apiServer.Stop()).To(Succeed()) })
+	config.QPS = -1
+
+	scheme, err := controllers.NewScheme()
+	Expect(err).NotTo(HaveOccurred())
+	api, err = client.New(config, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+
+	var cancel context.CancelFunc
+	ctx, cancel = context.WithCancel(context.Background())
+	DeferCleanup(cancel)
+})

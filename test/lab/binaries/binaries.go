@@ -1,0 +1,131 @@
+// Package binaries builds Herald's own programs for the lab from the working
+// tree: what the tests run is what the tree says.
+package binaries
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/herald-lb/herald/internal/version"
+	"github.com/herald-lb/herald/test/thirdparty"
+)
+
+// Names of the programs.
+const (
+	Herald   = "herald"
+	Reloader = "reloader"
+	Echo     = "echo"
+)
+
+var packages = map[string]string{
+	Herald:   "./cmd/herald",
+	Reloader: "./reloader",
+	Echo:     "./test/lab/echo",
+}
+
+var (
+	once     sync.Once
+	buildErr error
+)
+
+// Source is the root of the working tree, where go.mod is.
+func Source() (string, error) {
+	out, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	mod := strings.TrimSpace(string(out))
+	text, err := os.ReadFile(mod)
+	if err != nil || !strings.HasPrefix(string(text), "module github.com/herald-lb/herald\n") {
+		return "", fmt.Errorf("the lab builds Herald from source: run it inside a checkout of Herald (GOMOD is %q)", mod)
+	}
+	return filepath.Dir(mod), nil
+}
+
+// Install puts all programs into dir, building them first where this process
+// hasn't yet. They run in any root filesystem (static).
+func Install(dir string) error {
+	source, err := Source()
+	if err != nil {
+		return err
+	}
+	cache := filepath.Join(thirdparty.CacheDir(), "lab", strings.ReplaceAll(strings.Trim(source, "/"), "/", "-"))
+	for _, d := range []string{cache, dir} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	// Several test binaries may start labs at once.
+	unlock, err := lock(filepath.Join(cache, ".lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	once.Do(func() { buildErr = build(source, cache) })
+	if buildErr != nil {
+		return buildErr
+	}
+	for name := range packages {
+		if err := linkOrCopy(filepath.Join(cache, name), filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("installing %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func lock(file string) (unlock func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+// build compiles all programs in one go, so that the packages which they share
+// are loaded once. The linker makes new files: running ones stay as they are.
+func build(source, dir string) error {
+	args := []string{
+		"build", "-trimpath", "-ldflags",
+		"-X github.com/herald-lb/herald/internal/version.Version=" + version.Version, "-o", dir + "/",
+	}
+	for _, pkg := range packages {
+		args = append(args, pkg)
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building Herald for the lab: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func linkOrCopy(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		out.Close()
+		return err
+	}
+	return out.Close()
+}

@@ -1,0 +1,50 @@
+package reloader
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/herald-lb/herald/reloader/report"
+	"github.com/herald-lb/herald/test/lab/frr"
+)
+
+// M1, M2: a transition is in the report within a second, with FRR's reason and
+// what the router's NOTIFICATION said, and the counts come back with the session.
+func TestTransitionsAreReportedWithinASecond(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, v frr.Version) {
+		n := newNode(t, v)
+		r := newRouter(t, n, 64500)
+		n.startFRR()
+		n.startReloader()
+		n.apply(config{networks: []string{"203.0.113.7/32", "203.0.113.8/32"}}.String())
+		up := n.until("the session and its counts", func(r report.Report) bool {
+			return established(r) && r.Sessions[0].IPv4 != nil && r.Sessions[0].IPv4.Sent == 2
+		}).Sessions[0]
+		if up.Since == nil || time.Since(*up.Since) > time.Minute || up.Flaps != 0 {
+			t.Errorf("%+v", up)
+		}
+		if _, err := r.Vtysh("-c", "configure terminal", "-c", "router bgp 64500", "-c", "neighbor 10.10.0.11 shutdown"); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		down := n.until("the end of the session", func(r report.Report) bool { return !established(r) }).Sessions[0]
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the end of the session was reported after %s", took)
+		}
+		if down.Flaps != 1 || down.Since == nil || time.Since(*down.Since) > 5*time.Second || down.LastResetTime == nil ||
+			!strings.Contains(down.LastResetReason, "Administrative Shutdown") {
+			t.Errorf("%+v", down)
+		}
+		if _, err := r.Vtysh("-c", "configure terminal", "-c", "router bgp 64500", "-c", "no neighbor 10.10.0.11 shutdown"); err != nil {
+			t.Fatal(err)
+		}
+		again := n.until("the session again", func(r report.Report) bool {
+			return established(r) && r.Sessions[0].IPv4 != nil && r.Sessions[0].IPv4.Sent == 2
+		}).Sessions[0]
+		if again.Flaps != 1 || !again.Since.After(*up.Since) {
+			t.Errorf("%+v", again)
+		}
+	})
+}

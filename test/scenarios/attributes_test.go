@@ -1,0 +1,204 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/frr"
+	"github.com/herald-lb/herald/test/lab/router"
+)
+
+var _ = Describe("Attributes", func() {
+	It("P2 V7 local-pref goes over iBGP; of two that differ the older holds and the younger says so; mended, it is Accepted", func(ctx SpecContext) {
+		defer ownSite(ctx, lab.DefaultRouterASN)()
+		older := lab.Advertisement("older")
+		older.Spec.LocalPref = ptr.To(int64(300))
+		older.Spec.Peers = []string{"tor-a", "tor-a-ipv6", "tor-b", "tor-b-ipv6"}
+		create(ctx, lab.Pool("public", block4, block6), lab.Advertisement("plain"), older)
+		podOn(ctx, "node1", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		addrs := addressesOf(ctx, svc)
+		expectLocalPref(ctx, addrs, map[string]uint32{"tor-a": 300, "tor-b": 300, "tor-c": 100})
+
+		secondLater(ctx, older)
+		younger := lab.Advertisement("younger")
+		younger.Spec.LocalPref = ptr.To(int64(50))
+		create(ctx, younger)
+		expectLocalPref(ctx, addrs, map[string]uint32{"tor-a": 300, "tor-b": 300, "tor-c": 50})
+		Eventually(ctx, acceptedOf).WithArguments(ctx, younger).Should(And(HavePrefix("True Overruled: "), ContainSubstring(`"older"`)))
+		Expect(acceptedOf(ctx, older)).To(HavePrefix("True Accepted: "))
+
+		update(ctx, younger, func(a *v1alpha1.BGPAdvertisement) { a.Spec.Peers = []string{"tor-c", "tor-c-ipv6"} })
+		Eventually(ctx, acceptedOf).WithArguments(ctx, younger).Should(HavePrefix("True Accepted: "))
+		remove(ctx, older)
+		expectLocalPref(ctx, addrs, map[string]uint32{"tor-a": 100, "tor-b": 100, "tor-c": 50})
+	}, SpecTimeout(specTimeout))
+
+	It("P1 V6 large communities and aliases; an edited alias is an update, an unknown one withholds the advertisement until it is there", func(ctx SpecContext) {
+		names := &v1alpha1.Community{ObjectMeta: metav1.ObjectMeta{Name: "names"}}
+		names.Spec.Communities = []v1alpha1.CommunityAlias{{Name: "gold", Value: "64512:100"}, {Name: "customer", Value: "large:64512:7:1"}}
+		all := lab.Advertisement("all")
+		all.Spec.Communities = []v1alpha1.CommunityValue{"gold", "customer", "4294967295:1:4294967295", "no-export"}
+		more := lab.Advertisement("more")
+		more.Spec.Communities = []v1alpha1.CommunityValue{"64512:7:1", "64512:7:10"}
+		more.Spec.Peers = []string{"tor-b", "tor-b-ipv6"}
+		create(ctx, lab.Pool("public", block4, block6), all, more)
+		podOn(ctx, "node1", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		addrs := addressesOf(ctx, svc)
+		// Only "more" can be used, and only at tor-b.
+		Eventually(ctx, acceptedOf).WithArguments(ctx, all).Should(And(HavePrefix("False UnknownCommunity: "), ContainSubstring(`"gold"`)))
+		for _, addr := range addrs {
+			expectAt(ctx, "tor-b", addr, allNodes...)
+			expectOnlyAt(ctx, map[netip.Addr]string{addr: "tor-b"})
+		}
+
+		create(ctx, names)
+		Eventually(ctx, acceptedOf).WithArguments(ctx, all).Should(HavePrefix("True Accepted: "))
+		want := map[string][]string{
+			"tor-a": {"64512:100", "no-export", "4294967295:1:4294967295", "64512:7:1"},
+			"tor-b": {"64512:100", "no-export", "4294967295:1:4294967295", "64512:7:1", "64512:7:10"},
+			"tor-c": {"64512:100", "no-export", "4294967295:1:4294967295", "64512:7:1"},
+		}
+		expectAllCommunities(ctx, addrs, want)
+		wires := captures()
+		update(ctx, names, func(c *v1alpha1.Community) { c.Spec.Communities[0].Value = "64512:200" })
+		for name := range want {
+			want[name][0] = "64512:200"
+		}
+		expectAllCommunities(ctx, addrs, want)
+		for name, c := range wires {
+			Expect(messages(c, withdraws())).To(BeEmpty(), name)
+		}
+	}, SpecTimeout(specTimeout))
+
+	It("P2 local-pref has no effect over eBGP, and the advertisement says so", func(ctx SpecContext) {
+		all := lab.Advertisement("all")
+		all.Spec.LocalPref = ptr.To(int64(300))
+		create(ctx, lab.Pool("public", block4, block6), all)
+		podOn(ctx, "node1", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		for _, addr := range addressesOf(ctx, svc) {
+			expectEverywhere(ctx, addr, allNodes...)
+			for _, r := range site.Routers() {
+				Expect(localPrefAt(ctx, r, addr)).To(HaveEach(Not(Equal(uint32(300)))), r.Config().Name)
+			}
+		}
+		Eventually(ctx, acceptedOf).WithArguments(ctx, all).Should(And(HavePrefix("True NoEffect: "), ContainSubstring("spec.localPref")))
+	}, SpecTimeout(specTimeout))
+})
+
+// ownSite brings up another site, in which the nodes have another AS number, and
+// makes it the one that the steps look at; with its own steady peers. Call the
+// returned function at the end: the shared site is back then.
+func ownSite(ctx context.Context, nodeASN uint32) (end func()) {
+	GinkgoHelper()
+	shared := site
+	own, err := lab.New(ctx, lab.Options{
+		FRR: frr.V10_3, NodeFRR: map[int]frr.Version{1: frr.V8_4}, NodeASN: nodeASN, Log: GinkgoWriter,
+	})
+	Expect(err).NotTo(HaveOccurred())
+	site = own
+	Expect(own.Create(ctx, steadyPeers()...)).To(Succeed())
+	return func() {
+		own.LogFailure(GinkgoT())
+		readsBefore -= own.Reads() // they count as those of the shared site
+		own.Close()
+		site = shared
+	}
+}
+
+// expectLocalPref waits until each router has the addresses from all nodes with
+// this LOCAL_PREF.
+func expectLocalPref(ctx context.Context, addrs []netip.Addr, want map[string]uint32) {
+	GinkgoHelper()
+	for _, addr := range addrs {
+		for _, r := range site.Routers() {
+			Eventually(ctx, localPrefAt).WithArguments(ctx, r, addr).
+				Should(And(HaveLen(len(allNodes)), HaveEach(want[r.Config().Name])), "%s at %s", addr, r.Config().Name)
+		}
+	}
+}
+
+// expectAllCommunities waits until each router has the addresses from all nodes
+// with these communities: the standard ones, then the large ones.
+func expectAllCommunities(ctx context.Context, addrs []netip.Addr, want map[string][]string) {
+	GinkgoHelper()
+	at := func(ctx context.Context, r router.Router, addr netip.Addr) ([][]string, error) {
+		routes, err := r.Routes(ctx, familyOf(addr))
+		var all [][]string
+		for _, route := range routes[lab.HostRoute(addr)] {
+			all = append(all, slices.Concat(route.Communities, route.LargeCommunities))
+		}
+		return all, err
+	}
+	for _, addr := range addrs {
+		for _, r := range site.Routers() {
+			Eventually(ctx, at).WithArguments(ctx, r, addr).
+				Should(And(HaveLen(len(allNodes)), HaveEach(Equal(want[r.Config().Name]))), "%s at %s", addr, r.Config().Name)
+		}
+	}
+}
+
+// localPrefAt is what each path of an address has at a router.
+func localPrefAt(ctx context.Context, r router.Router, addr netip.Addr) ([]uint32, error) {
+	routes, err := r.Routes(ctx, familyOf(addr))
+	if err != nil {
+		return nil, err
+	}
+	var prefs []uint32
+	for _, route := range routes[lab.HostRoute(addr)] {
+		prefs = append(prefs, route.LocalPref)
+	}
+	return prefs, nil
+}
+
+// acceptedOf is the condition Accepted as "True Reason: message".
+func acceptedOf(ctx context.Context, obj crclient.Object) (string, error) {
+	if err := site.API().Get(ctx, crclient.ObjectKeyFromObject(obj), obj); err != nil {
+		return "", err
+	}
+	condition := meta.FindStatusCondition(*conditionsOf(obj), v1alpha1.ConditionAccepted)
+	if condition == nil {
+		return "", errors.New("no condition Accepted")
+	}
+	return fmt.Sprintf("%s %s: %s", condition.Status, condition.Reason, condition.Message), nil
+}
+
+// conditionsOf an object of Herald's.
+func conditionsOf(obj crclient.Object) *[]metav1.Condition {
+	switch o := obj.(type) {
+	case *v1alpha1.BGPAdvertisement:
+		return &o.Status.Conditions
+	case *v1alpha1.Community:
+		return &o.Status.Conditions
+	case *v1alpha1.BGPPeer:
+		return &o.Status.Conditions
+	case *v1alpha1.IPAddressPool:
+		return &o.Status.Conditions
+	}
+	panic(fmt.Sprintf("%T has no conditions", obj))
+}
+
+// secondLater waits until an object is older than one that is created next: the
+// API server counts in seconds.
+func secondLater(ctx context.Context, obj crclient.Object) {
+	GinkgoHelper()
+	Eventually(ctx, func() time.Duration { return time.Since(obj.GetCreationTimestamp().Time) }).Should(BeNumerically(">", time.Second))
+}

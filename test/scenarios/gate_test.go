@@ -1,0 +1,90 @@
+package scenarios
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/herald-lb/herald/controllers/gates"
+	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/node"
+)
+
+var _ = Describe("Gate", func() {
+	It("L5 a Local Service waits on each node for its health check: 503 keeps it closed, 200 opens it, an agent's restart doesn't close it", func(ctx SpecContext) {
+		const gated = "node3"
+		withoutProxy(gated)
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		svc := localService("web", 32100)
+		health := answerHealth(gated, 32100)
+		podOn(ctx, "node1", "web")
+		podOn(ctx, gated, "web")
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectEverywhere(ctx, addr, "node1")
+		remains(ctx, addr, gates.SilenceTimeout+absence, "node1")
+
+		health.Store(http.StatusOK)
+		expectEverywhere(ctx, addr, "node1", gated)
+		health.Store(http.StatusServiceUnavailable)
+		site.Node(gated).Container(node.Agent).Kill()
+		remains(ctx, addr, 2*absence, "node1", gated)
+	}, SpecTimeout(specTimeout))
+
+	It("L5 where nothing answers it opens after the timeout", func(ctx SpecContext) {
+		const gated = "node2"
+		withoutProxy(gated)
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		svc := localService("web", 32100)
+		podOn(ctx, gated, "web")
+		began := time.Now()
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectEverywhere(ctx, addr, gated)
+		Expect(time.Since(began)).To(BeNumerically(">", gates.SilenceTimeout))
+	}, SpecTimeout(specTimeout))
+})
+
+// localService makes a Service with externalTrafficPolicy Local and this
+// healthCheckNodePort.
+func localService(name string, healthPort int32) *corev1.Service {
+	svc := lab.Service(name)
+	svc.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+	svc.Spec.HealthCheckNodePort = healthPort
+	return svc
+}
+
+// withoutProxy ends a node's kube-proxy until the end of the spec.
+func withoutProxy(name string) {
+	GinkgoHelper()
+	site.Node(name).Stop(node.KubeProxy, 0)
+	DeferCleanup(func() { Expect(site.Node(name).StartContainer(node.KubeProxy)).To(Succeed()) })
+}
+
+// answerHealth plays kube-proxy's health check of one Service on a node, with
+// 503 at first.
+func answerHealth(name string, port uint16) *atomic.Int32 {
+	GinkgoHelper()
+	var listener net.Listener
+	Expect(site.Node(name).Box().InNetwork(func() error {
+		var err error
+		listener, err = net.Listen("tcp", net.JoinHostPort(netip.IPv4Unspecified().String(), strconv.Itoa(int(port))))
+		return err
+	})).To(Succeed())
+	var status atomic.Int32
+	status.Store(http.StatusServiceUnavailable)
+	server := &http.Server{
+		ReadHeaderTimeout: time.Second,
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(int(status.Load())) }),
+	}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	DeferCleanup(server.Close)
+	return &status
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// counts of one run, package or suite.
+type counts struct{ passed, failed, skipped int }
+
+func (c *counts) add(o counts) {
+	c.passed += o.passed
+	c.failed += o.failed
+	c.skipped += o.skipped
+}
+
+func (c counts) String() string {
+	return fmt.Sprintf("%d passed, %d failed, %d skipped", c.passed, c.failed, c.skipped)
+}
+
+// test is what is kept of one test until it ends.
+type test struct {
+	output   strings.Builder
+	children bool    // it has subtests: they count, it doesn't
+	specs    *counts // it is a Ginkgo suite: its specs count
+}
+
+type tally struct {
+	total    counts
+	packages map[string]counts
+	tests    map[string]*test // by package + " " + test; "" is the package itself
+	skips    []string
+	broken   int // packages that failed outside of a test: a build error, a panic, a time-out
+}
+
+func newTally() *tally {
+	return &tally{packages: map[string]counts{}, tests: map[string]*test{}}
+}
+
+var (
+	ansi        = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	ginkgoSpecs = regexp.MustCompile(`(\d+) Passed \| (\d+) Failed \| (?:(\d+) Flaked \| )?(\d+) Pending \| (\d+) Skipped`)
+)
+
+func (t *tally) get(e event) *test {
+	key := e.Package + " " + e.Test
+	if t.tests[key] == nil {
+		t.tests[key] = &test{}
+	}
+	return t.tests[key]
+}
+
+func (t *tally) add(e event, out io.Writer) {
+	switch e.Action {
+	case "build-output":
+		fmt.Fprint(out, e.Output)
+	case "run":
+		if i := strings.LastIndex(e.Test, "/"); i >= 0 {
+			t.get(event{Package: e.Package, Test: e.Test[:i]}).children = true
+		}
+	case "output":
+		x := t.get(e)
+		x.output.WriteString(e.Output)
+		if m := ginkgoSpecs.FindStringSubmatch(ansi.ReplaceAllString(e.Output, "")); m != nil {
+			x.specs = &counts{passed: atoi(m[1]), failed: atoi(m[2]), skipped: atoi(m[4]) + atoi(m[5])}
+			if flaked := atoi(m[3]); flaked > 0 {
+				fmt.Fprintf(out, "FLAKED %s %s: %d specs passed only at the second attempt\n", e.Package, e.Test, flaked)
+			}
+		}
+	case "pass", "fail", "skip":
+		t.end(e, out)
+	}
+}
+
+func (t *tally) end(e event, out io.Writer) {
+	x := t.get(e)
+	if e.Test == "" {
+		t.endPackage(e, x, out)
+		return
+	}
+	c := x.count(e.Action)
+	t.total.add(c)
+	p := t.packages[e.Package]
+	p.add(c)
+	t.packages[e.Package] = p
+	if e.Action == "fail" {
+		fmt.Fprintf(out, "--- FAIL %s %s\n%s", e.Package, e.Test, x.output.String())
+	}
+	if e.Action == "skip" && !x.children {
+		t.skips = append(t.skips, fmt.Sprintf("SKIPPED %s %s: %s", e.Package, e.Test, reason(x.output.String())))
+	}
+	x.output.Reset()
+}
+
+// count is what one ended test adds to the sums.
+func (x *test) count(action string) counts {
+	switch {
+	case x.specs != nil:
+		c := *x.specs
+		if action == "fail" && c.failed == 0 { // for example a failure in BeforeSuite
+			c.failed = 1
+		}
+		return c
+	case x.children && action != "fail":
+		return counts{}
+	case action == "pass":
+		return counts{passed: 1}
+	case action == "skip":
+		return counts{skipped: 1}
+	case x.children:
+		return counts{} // the failed subtest counts
+	}
+	return counts{failed: 1}
+}
+
+func (t *tally) endPackage(e event, x *test, out io.Writer) {
+	c := t.packages[e.Package]
+	if e.Action == "fail" && c.failed == 0 {
+		t.broken++
+		fmt.Fprint(out, x.output.String())
+	}
+	if e.Action != "skip" { // skip: a package without test files
+		fmt.Fprintf(out, "%-4s %s (%.1fs): %s\n", e.Action, e.Package, e.Elapsed, c)
+	}
+}
+
+// finish prints the skips and the closing line, and says whether all is well.
+func (t *tally) finish(out io.Writer) bool {
+	slices.Sort(t.skips)
+	for _, s := range t.skips {
+		fmt.Fprintln(out, s)
+	}
+	t.total.failed += t.broken
+	fmt.Fprintln(out, t.total)
+	if t.total.passed+t.total.failed == 0 {
+		fmt.Fprintln(out, "tally: no test ran")
+		return false
+	}
+	return t.total.failed == 0
+}
+
+// reason is what a skipped test said, without go's own lines.
+func reason(output string) string {
+	var said []string
+	for line := range strings.Lines(output) {
+		if line = strings.TrimSpace(line); !strings.HasPrefix(line, "===") && !strings.HasPrefix(line, "---") {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+func atoi(s string) int {
+	n, _ := strconv.Atoi(s) // the pattern admits digits or nothing
+	return n
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestTally(t *testing.T) {
+	const run, pass, fail, skip = `{"Action":"run","Package":"p","Test":"`, `{"Action":"pass","Package":"p","Test":"`, `{"Action":"fail","Package":"p","Test":"`, `{"Action":"skip","Package":"p","Test":"`
+	cases := map[string]struct {
+		in   []string
+		want string
+		ok   bool
+	}{
+		"a plain test counts once":         {[]string{run + `A"}`, pass + `A"}`}, "1 passed, 0 failed, 0 skipped", true},
+		"leaves count, parents do not":     {[]string{run + `A"}`, run + `A/x"}`, run + `A/y"}`, pass + `A/x"}`, skip + `A/y"}`, pass + `A"}`}, "1 passed, 0 failed, 1 skipped", true},
+		"a failed leaf counts once":        {[]string{run + `A"}`, run + `A/x"}`, fail + `A/x"}`, fail + `A"}`}, "0 passed, 1 failed, 0 skipped", false},
+		"a Ginkgo suite counts specs":      {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"\u001b[1mSUCCESS!\u001b[0m -- 7 Passed | 0 Failed | 0 Pending | 2 Skipped"}`, pass + `S"}`}, "7 passed, 0 failed, 2 skipped", true},
+		"a flaked spec counts once":        {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"SUCCESS! -- 7 Passed | 0 Failed | 1 Flaked | 0 Pending | 2 Skipped"}`, pass + `S"}`}, "7 passed, 0 failed, 2 skipped", true},
+		"a suite that fails at its set-up": {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"FAIL! -- 0 Passed | 0 Failed | 0 Pending | 9 Skipped"}`, fail + `S"}`}, "0 passed, 1 failed, 9 skipped", false},
+		"a package that does not build":    {[]string{`{"Action":"fail","Package":"p"}`}, "0 passed, 1 failed, 0 skipped", false},
+		"nothing ran":                      {nil, "0 passed, 0 failed, 0 skipped", false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			tl := newTally()
+			if err := tl.read(strings.NewReader(strings.Join(c.in, "\n")), io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			var out strings.Builder
+			ok := tl.finish(&out)
+			if ok != c.ok || !strings.Contains(out.String(), c.want) {
+				t.Errorf("got %v %q, want %v %q", ok, out.String(), c.ok, c.want)
+			}
+		})
+	}
+}
