@@ -34,6 +34,7 @@ type tally struct {
 	packages map[string]counts
 	tests    map[string]*test // by package + " " + test; "" is the package itself
 	skips    []string
+	failures []string
 	broken   int // packages that failed outside of a test: a build error, a panic, a time-out
 }
 
@@ -65,6 +66,9 @@ func (t *tally) add(e event, out io.Writer) {
 	case "output":
 		x := t.get(e)
 		x.output.WriteString(e.Output)
+		if strings.HasPrefix(e.Output, "FAILED ") {
+			t.failures = append(t.failures, strings.TrimSuffix(e.Output, "\n"))
+		}
 		if m := ginkgoSpecs.FindStringSubmatch(ansi.ReplaceAllString(e.Output, "")); m != nil {
 			x.specs = &counts{passed: atoi(m[1]), failed: atoi(m[2]), skipped: atoi(m[4]) + atoi(m[5])}
 			if flaked := atoi(m[3]); flaked > 0 {
@@ -131,7 +135,7 @@ func (t *tally) endPackage(e event, x *test, out io.Writer) {
 // finish prints the skips and the closing line, and says whether all is well.
 func (t *tally) finish(out io.Writer) bool {
 	slices.Sort(t.skips)
-	for _, s := range t.skips {
+	for _, s := range slices.Concat(t.skips, t.failures) {
 		fmt.Fprintln(out, s)
 	}
 	t.total.failed += t.broken

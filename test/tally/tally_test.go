@@ -20,6 +20,7 @@ func TestTally(t *testing.T) {
 		"a flaked spec counts once":        {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"SUCCESS! -- 7 Passed | 0 Failed | 1 Flaked | 0 Pending | 2 Skipped"}`, pass + `S"}`}, "7 passed, 0 failed, 2 skipped", true},
 		"a suite that fails at its set-up": {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"FAIL! -- 0 Passed | 0 Failed | 0 Pending | 9 Skipped"}`, fail + `S"}`}, "0 passed, 1 failed, 9 skipped", false},
 		"a package that does not build":    {[]string{`{"Action":"fail","Package":"p"}`}, "0 passed, 1 failed, 0 skipped", false},
+		"failures stand before the count":  {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"FAILED D1 why\n"}`, fail + `S"}`, pass + `T"}`}, "FAILED D1 why\n1 passed, 1 failed, 0 skipped", false},
 		"nothing ran":                      {nil, "0 passed, 0 failed, 0 skipped", false},
 	}
 	for name, c := range cases {

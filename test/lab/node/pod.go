@@ -47,6 +47,7 @@ func (n *Node) AddPod(name string, ports ...int) (*Pod, error) {
 	}
 	if err := n.startPod(pod); err != nil {
 		if pod.box != nil {
+			link.Remove(n.box, pod.cable())
 			pod.box.Kill()
 		}
 		return nil, fmt.Errorf("node %q: pod %q: %w", n.cfg.Name, name, err)
@@ -81,13 +82,22 @@ func plus(a netip.Addr, by int) netip.Addr {
 // RemovePod ends a pod at once.
 func (n *Node) RemovePod(name string) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	pod := n.pods[name]
-	delete(n.pods, name)
-	n.mu.Unlock()
-	if pod != nil {
-		pod.box.Kill()
+	if pod == nil {
+		return
 	}
+	// The kernel clears a dead pod's network away at its leisure; the next pod
+	// may have this cable's name and addresses at once.
+	if n.box != nil {
+		link.Remove(n.box, pod.cable())
+	}
+	pod.box.Kill()
+	delete(n.pods, name)
 }
+
+// cable is the node's end of the pod's.
+func (p *Pod) cable() string { return fmt.Sprint("pod", p.index) }
 
 func (n *Node) startPod(pod *Pod) error {
 	box, err := sandbox.Start(sandbox.Spec{
@@ -122,7 +132,7 @@ func (n *Node) startPod(pod *Pod) error {
 // plugPod connects a pod point to point, as the ptp CNI plugin does: the pod's
 // gateway is the node's address in the pod range.
 func (n *Node) plugPod(pod *Pod) error {
-	outside := fmt.Sprint("pod", pod.index)
+	outside := pod.cable()
 	gw4, gw6 := plus(n.cfg.PodCIDR4.Addr(), 1), plus(n.cfg.PodCIDR6.Addr(), 1)
 	host := func(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 	err := link.Connect(
