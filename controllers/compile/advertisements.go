@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
-	"github.com/herald-lb/herald/controllers/pools"
 	"github.com/herald-lb/herald/controllers/precedence"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
@@ -112,88 +111,4 @@ func tooMany(advertisements []*Advertisement) string {
 		return fmt.Sprintf("%d large communities (FRR takes at most %d)", n, frrtemplates.MaxLargeCommunities)
 	}
 	return ""
-}
-
-// reaching are those of the advertisements that go to a peer.
-func reaching(advertisements []*Advertisement, peer string) []*Advertisement {
-	var to []*Advertisement
-	for _, a := range advertisements {
-		if a.reaches(peer) {
-			to = append(to, a)
-		}
-	}
-	return to
-}
-
-// class is a set of advertisements that some pool's prefixes have on this node.
-type class struct {
-	// routeMap is its name.
-	routeMap       string
-	advertisements []*Advertisement
-	tag            frrtemplates.Tag
-	sequence       uint16
-	// peers that its prefixes of each family reach, by name.
-	peers map[frrtemplates.Family][]string
-}
-
-// formClasses finds each pool's class. They depend on no Service, so that a
-// Service only ever adds or removes a line.
-func (b *builder) formClasses() {
-	byName := map[string]*class{}
-	for _, pool := range b.policy.Pools.Pools {
-		if c := b.classOf(pool); c != nil {
-			if known := byName[c.routeMap]; known != nil {
-				c = known
-			}
-			byName[c.routeMap] = c
-			b.policy.classes[pool] = c
-		}
-	}
-	b.numberClasses(byName)
-}
-
-func (b *builder) classOf(pool *pools.Pool) *class {
-	c := &class{peers: map[frrtemplates.Family][]string{}}
-	var names []string
-	for _, a := range b.policy.Advertisements {
-		if a.takes(pool.Name) {
-			c.advertisements = append(c.advertisements, a)
-			names = append(names, a.Name)
-		}
-	}
-	if names == nil {
-		return nil
-	}
-	slices.Sort(names)
-	c.routeMap = frrtemplates.ClassMap(names)
-	for _, peer := range b.policy.Peers {
-		if len(reaching(c.advertisements, peer.Name)) > 0 {
-			for _, family := range peer.Families {
-				c.peers[family] = append(c.peers[family], peer.Name)
-			}
-		}
-	}
-	for _, names := range c.peers {
-		slices.Sort(names)
-	}
-	return c
-}
-
-func (b *builder) numberClasses(byName map[string]*class) {
-	names := make([]string, 0, len(byName))
-	for name := range byName {
-		names = append(names, name)
-	}
-	tags := numberTags(names, b.applied.Tags)
-	sequences := numberSequences(tags, b.applied.Sequences)
-	for name, c := range byName {
-		c.tag = tags[name]
-		c.sequence = sequences[c.tag]
-		if c.sequence != 0 {
-			b.policy.byName = append(b.policy.byName, c)
-		} else {
-			c.peers = nil // more classes than sequence numbers: not announced
-		}
-	}
-	slices.SortFunc(b.policy.byName, func(x, y *class) int { return strings.Compare(x.routeMap, y.routeMap) })
 }

@@ -100,14 +100,21 @@ type clash struct {
 	peers                []string
 }
 
-// overruled finds where advertisements of one class disagree.
-func (p *Policy) overruled() []Issue {
-	var clashes []clash
-	for _, c := range p.byName {
-		for _, peer := range p.Peers {
-			clashes = append(clashes, p.clashes(reaching(c.advertisements, peer.Name), peer)...)
-		}
+func (c clash) equal(other clash) bool {
+	return c.loser == other.loser && c.winner == other.winner && c.field == other.field && slices.Equal(c.peers, other.peers)
+}
+
+// clashesOf are those of all the classes.
+func clashesOf(classes []*class) []clash {
+	var all []clash
+	for _, c := range classes {
+		all = append(all, c.clashes...)
 	}
+	return all
+}
+
+// overruled tells the younger advertisements where they disagree with older ones.
+func overruled(clashes []clash) []Issue {
 	var issues []Issue
 	for _, c := range merged(clashes) {
 		issues = append(issues, Issue{

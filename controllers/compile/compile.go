@@ -10,7 +10,6 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/snapshot"
-	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
 // Compile decides from scratch. The Result is for reading only.
@@ -26,6 +25,9 @@ type Compiler struct {
 	generation uint64
 	services   map[types.NamespacedName]*memo
 	sum        sum
+	// frame was made with what was applied then.
+	frame   frame
+	applied numbers
 }
 
 // memo is what was decided about a Service, and by what.
@@ -50,7 +52,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	if inputs := inputsOf(s); c.policy == nil || !c.inputs.equal(inputs) {
 		c.policy, c.inputs = NewPolicy(s), inputs
 		c.services = make(map[types.NamespacedName]*memo, len(s.Services))
-		c.sum = newSum()
+		c.sum = newSum(c.policy)
 	}
 	var changes changes
 	for key, service := range s.Services {
@@ -58,11 +60,15 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	}
 	c.forget(&changes)
 	c.sum.apply(changes)
+	if applied := appliedNumbers(s.Applied); c.sum.inUse.changed || !applied.equal(c.applied) {
+		c.frame, c.applied = c.policy.newFrame(s.Host.Forwarding, &c.sum.inUse, applied), applied
+		c.sum.inUse.changed = false
+	}
 	return &Result{
-		Config:   c.policy.withNetworks(c.sum.networks),
-		Issues:   c.policy.Issues,
+		Config:   c.frame.withNetworks(c.sum.networks),
+		Issues:   c.frame.issues,
 		Withheld: c.sum.withheld,
-		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.origins},
+		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
 	}
 }
 
@@ -139,7 +145,7 @@ func (g gate) appliedTo(service *snapshot.Service) []bool {
 	return passes
 }
 
-// policyInputs is all that NewPolicy reads.
+// policyInputs is all that NewPolicy reads, and what else a frame is made of.
 type policyInputs struct {
 	node           *snapshot.Node
 	pools          []*v1alpha1.IPAddressPool
@@ -148,20 +154,14 @@ type policyInputs struct {
 	communities    []*v1alpha1.Community
 	profiles       []*v1alpha1.BFDProfile
 	secrets        map[string]*snapshot.Secret
-	tags           map[string]frrtemplates.Tag
-	sequences      map[frrtemplates.Tag]uint16
 	host           snapshot.Host
 }
 
 func inputsOf(s *snapshot.Snapshot) policyInputs {
-	inputs := policyInputs{
+	return policyInputs{
 		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, host: s.Host,
 		communities: s.Communities, profiles: s.BFDProfiles,
 	}
-	if s.Applied != nil {
-		inputs.tags, inputs.sequences = s.Applied.Tags, s.Applied.Sequences
-	}
-	return inputs
 }
 
 func (i policyInputs) equal(other policyInputs) bool {
@@ -169,8 +169,7 @@ func (i policyInputs) equal(other policyInputs) bool {
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
 		slices.Equal(i.profiles, other.profiles) &&
-		(i.secrets == nil) == (other.secrets == nil) && maps.Equal(i.secrets, other.secrets) &&
-		maps.Equal(i.tags, other.tags) && maps.Equal(i.sequences, other.sequences)
+		(i.secrets == nil) == (other.secrets == nil) && maps.Equal(i.secrets, other.secrets)
 }
 
 func (p *Policy) peerOrigins() map[NeighborKey]string {

@@ -7,21 +7,34 @@ import (
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
-// buildFrame is the node's configuration without networks: what Services can't
-// change.
-func (p *Policy) buildFrame(forwarding frrtemplates.Forwarding) frrtemplates.Config {
+// frame is what Services rarely change: the configuration without networks, and
+// what is to be said about the classes.
+type frame struct {
+	config frrtemplates.Config
+	issues []Issue
+	// undefined are route-maps of classes that got no number.
+	undefined map[string]bool
+}
+
+func (p *Policy) newFrame(forwarding frrtemplates.Forwarding, inUse *usage, applied numbers) frame {
+	classes, undefined := inUse.number(applied)
+	return frame{config: p.buildConfig(forwarding, classes), issues: p.issuesOf(classes), undefined: undefined}
+}
+
+// buildConfig is the node's configuration without networks.
+func (p *Policy) buildConfig(forwarding frrtemplates.Forwarding, classes []numbered) frrtemplates.Config {
 	config := frrtemplates.Config{Forwarding: forwarding}
 	if len(p.Peers) == 0 {
 		return config
 	}
 	config.BFDProfiles = p.profiles
 	router := frrtemplates.Router{ASN: p.ASN, RouterID: p.RouterID}
-	config.RouteMaps = p.classMaps()
+	config.RouteMaps = classMaps(classes)
 	config.RouteMaps = append(config.RouteMaps, denyMap(frrtemplates.DenyMap))
 	for _, peer := range p.Peers {
 		router.Neighbors = append(router.Neighbors, peer.Neighbor)
 		for _, family := range peer.Families {
-			config.RouteMaps = append(config.RouteMaps, p.outboundMap(peer, family))
+			config.RouteMaps = append(config.RouteMaps, p.outboundMap(peer, family, classes))
 		}
 	}
 	for _, family := range bothFamilies {
@@ -34,9 +47,9 @@ func (p *Policy) buildFrame(forwarding frrtemplates.Forwarding) frrtemplates.Con
 	return config
 }
 
-func (p *Policy) classMaps() []frrtemplates.RouteMap {
-	maps := make([]frrtemplates.RouteMap, 0, len(p.byName)+len(p.Peers)+1)
-	for _, c := range p.byName {
+func classMaps(classes []numbered) []frrtemplates.RouteMap {
+	maps := make([]frrtemplates.RouteMap, 0, len(classes)+1)
+	for _, c := range classes {
 		maps = append(maps, frrtemplates.RouteMap{Name: c.routeMap, Entries: []frrtemplates.RouteMapEntry{
 			{Permit: true, Sequence: 1, SetTag: c.tag},
 		}})
@@ -50,9 +63,9 @@ func denyMap(name string) frrtemplates.RouteMap {
 
 // outboundMap has one entry per class that reaches the peer, and ends with what
 // FRR does anyway, so that it is defined before the first class is there.
-func (p *Policy) outboundMap(peer *Peer, family frrtemplates.Family) frrtemplates.RouteMap {
+func (p *Policy) outboundMap(peer *Peer, family frrtemplates.Family, classes []numbered) frrtemplates.RouteMap {
 	m := denyMap(frrtemplates.OutboundMap(peer.Name, family))
-	for _, c := range p.byName {
+	for _, c := range classes {
 		advertisements := reaching(c.advertisements, peer.Name)
 		if len(advertisements) == 0 {
 			continue
@@ -79,17 +92,44 @@ func (p *Policy) neighborsOf(family frrtemplates.Family) []frrtemplates.Neighbor
 	return neighbors
 }
 
-// withNetworks is the frame with the networks of each family. The frame itself
-// stays as it is.
-func (p *Policy) withNetworks(networks map[frrtemplates.Family][]frrtemplates.Network) frrtemplates.Config {
-	config := p.frame
+// withNetworks is the configuration with the networks of each family. The frame
+// itself stays as it is.
+func (f *frame) withNetworks(networks map[frrtemplates.Family][]frrtemplates.Network) frrtemplates.Config {
+	config := f.config
 	config.Routers = slices.Clone(config.Routers)
 	for i := range config.Routers {
 		families := slices.Clone(config.Routers[i].Families)
 		for j := range families {
-			families[j].Networks = networks[families[j].Family]
+			families[j].Networks = f.defined(networks[families[j].Family])
 		}
 		config.Routers[i].Families = families
 	}
 	return config
+}
+
+// defined leaves out lines whose route-map is not there.
+func (f *frame) defined(networks []frrtemplates.Network) []frrtemplates.Network {
+	if len(f.undefined) == 0 {
+		return networks
+	}
+	return slices.DeleteFunc(slices.Clone(networks), func(n frrtemplates.Network) bool { return f.undefined[n.RouteMap] })
+}
+
+// issuesOf are the Policy's, and what only the classes of some Services bring up.
+func (p *Policy) issuesOf(classes []numbered) []Issue {
+	known := clashesOf(p.standing)
+	var more []clash
+	for _, c := range classes {
+		for _, found := range c.clashes {
+			if !slices.ContainsFunc(known, found.equal) {
+				more = append(more, found)
+			}
+		}
+	}
+	if len(more) == 0 {
+		return p.Issues
+	}
+	issues := slices.Concat(p.Issues, overruled(more))
+	slices.SortFunc(issues, compareIssues)
+	return issues
 }

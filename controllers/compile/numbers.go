@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
@@ -16,6 +17,24 @@ const (
 	maxSequence  = 65000
 	denySequence = math.MaxUint16
 )
+
+// numbers are the tags of classes, by name, and the sequences of tags.
+type numbers struct {
+	tags      map[string]frrtemplates.Tag
+	sequences map[frrtemplates.Tag]uint16
+}
+
+// appliedNumbers are those of the last accepted file.
+func appliedNumbers(applied *snapshot.Applied) numbers {
+	if applied == nil {
+		return numbers{}
+	}
+	return numbers{tags: applied.Tags, sequences: applied.Sequences}
+}
+
+func (n numbers) equal(other numbers) bool {
+	return maps.Equal(n.tags, other.tags) && maps.Equal(n.sequences, other.sequences)
+}
 
 // numberTags gives each class, named by its route-map, its tag: the one that the
 // running configuration has, else a hash of the name, else the next free one in

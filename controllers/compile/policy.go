@@ -11,7 +11,8 @@ import (
 )
 
 // Policy is what holds for all Services on one node: its accepted peers,
-// advertisements and pools, and the classes that these form. It is immutable.
+// advertisements and pools, and the classes that these form. It is immutable,
+// and safe for concurrent use.
 type Policy struct {
 	// Node's name; empty where the Node isn't known yet.
 	Node string
@@ -29,12 +30,12 @@ type Policy struct {
 
 	// nodeWhy is why the node announces nothing at all; empty: it may.
 	nodeWhy Why
-	classes map[*pools.Pool]*class
-	byName  []*class
+	// classOfPool are the pools' classes; standing are the same, each once.
+	classOfPool map[*pools.Pool]*class
+	standing    []*class
+	classes     classes
 	// profiles are the BFD profiles that the peers use, by name.
 	profiles []frrtemplates.BFDProfile
-	// frame is the configuration without networks.
-	frame frrtemplates.Config
 }
 
 // builder holds what is needed only while a Policy is made.
@@ -42,7 +43,6 @@ type builder struct {
 	policy  *Policy
 	node    *snapshot.Node
 	secrets map[string]*snapshot.Secret
-	applied snapshot.Applied
 	// owners are the oldest peers by address; asnOwner and idOwner are those
 	// that decided the AS number and the router-id.
 	owners            map[netip.Addr]string
@@ -53,14 +53,13 @@ type builder struct {
 }
 
 // NewPolicy decides everything that doesn't depend on a Service. It looks at
-// neither Services nor Slices nor Gates of the snapshot.
+// neither Services nor Slices nor Gates nor Applied of the snapshot.
 func NewPolicy(s *snapshot.Snapshot) *Policy {
-	b := &builder{policy: &Policy{classes: map[*pools.Pool]*class{}}, node: s.Node, secrets: s.Secrets}
+	b := &builder{node: s.Node, secrets: s.Secrets, policy: &Policy{
+		classOfPool: map[*pools.Pool]*class{}, classes: classes{byMembers: map[string]*class{}},
+	}}
 	if s.Node != nil {
 		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node)
-	}
-	if s.Applied != nil {
-		b.applied = *s.Applied
 	}
 	set, issues := pools.Accept(s.Pools)
 	b.policy.Pools = set
@@ -71,10 +70,9 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 	b.acceptPeers(s.Peers)
 	b.acceptAliases(s.Communities)
 	b.acceptAdvertisements(s.Advertisements, s.Peers)
-	b.formClasses()
-	b.policy.Issues = append(b.policy.Issues, b.policy.overruled()...)
+	b.policy.formClasses()
+	b.policy.Issues = append(b.policy.Issues, overruled(clashesOf(b.policy.standing))...)
 	slices.SortFunc(b.policy.Issues, compareIssues)
-	b.policy.frame = b.policy.buildFrame(s.Host.Forwarding)
 	return b.policy
 }
 

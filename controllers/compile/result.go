@@ -64,8 +64,15 @@ const (
 type Origins struct {
 	// Peers by neighbor.
 	Peers map[NeighborKey]string
-	// Prefixes: the Services that need each.
-	Prefixes map[netip.Prefix][]types.NamespacedName
+	// Prefixes: the Services that need each, sorted.
+	Prefixes map[netip.Prefix][]Need
+}
+
+// Need is that of a Service for a prefix.
+type Need struct {
+	Service types.NamespacedName
+	// class that it alone would give the prefix.
+	class *class
 }
 
 // NeighborKey names a neighbor on one node.

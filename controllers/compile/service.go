@@ -16,13 +16,28 @@ type Decision struct {
 	// Why there is no line; empty where there is one. Of a Service with two
 	// addresses it is that of the address which came further.
 	Why Why
+	// idle are the classes of its addresses that are not announced: they are
+	// defined before the first line, and stay while endpoints come and go.
+	idle []*class
 }
 
-// Line is one prefix that is announced.
+// Line is one prefix that is announced. Another Service may need it too: then
+// the prefix has what applies to either.
 type Line struct {
-	Network frrtemplates.Network
+	Prefix netip.Prefix
 	// Peers that get it, by name. Shared: not to be changed.
 	Peers []string
+	class *class
+}
+
+// RouteMap names the set of advertisements that apply to the line.
+func (l *Line) RouteMap() string { return l.class.routeMap }
+
+func (l Line) equal(other Line) bool { return l.Prefix == other.Prefix && l.class == other.class }
+
+// equal says whether two decisions of one Policy are the same.
+func (d Decision) equal(other Decision) bool {
+	return d.Why == other.Why && slices.EqualFunc(d.Lines, other.Lines, Line.equal) && slices.Equal(d.idle, other.idle)
 }
 
 // Service decides about one Service with its slices, as if the gates were open.
@@ -52,7 +67,12 @@ func compileService(service *snapshot.Service, slices map[string]*snapshot.Slice
 		line, why := policy.line(service, slices, prefixOf(addr), gate)
 		if why == "" {
 			d.add(line)
-		} else if why.furtherThan(d.Why) {
+			continue
+		}
+		if line.class != nil {
+			d.idle = append(d.idle, line.class)
+		}
+		if why.furtherThan(d.Why) {
 			d.Why = why
 		}
 	}
@@ -70,37 +90,37 @@ func prefixOf(addr netip.Addr) netip.Prefix {
 
 // add leaves out an address that is listed twice.
 func (d *Decision) add(line Line) {
-	if !slices.ContainsFunc(d.Lines, func(l Line) bool { return l.Network == line.Network }) {
+	if !slices.ContainsFunc(d.Lines, line.equal) {
 		d.Lines = append(d.Lines, line)
 	}
 }
 
-// line is the line of one prefix, or why there is none. The order of the
+// line is the line of one prefix, and why it is withheld. The order of the
 // questions is that of the constants of Why.
 func (p *Policy) line(service *snapshot.Service, slices map[string]*snapshot.Slice, prefix netip.Prefix, gate gate) (Line, Why) {
 	pool := p.Pools.Find(prefix.Addr())
 	if pool == nil {
 		return Line{}, WhyNoPool
 	}
-	class := p.classes[pool]
+	class := p.classOfPool[pool]
 	if class == nil {
 		return Line{}, WhyNoAdvertisement
 	}
 	family := frrtemplates.FamilyOf(prefix.Addr())
-	peers := class.peers[family]
-	if len(peers) == 0 {
-		return Line{}, WhyNoPeer
-	}
-	if p.nodeWhy != "" {
-		return Line{}, p.nodeWhy
+	line := Line{Prefix: prefix, Peers: class.peers[family], class: class}
+	switch {
+	case len(line.Peers) == 0:
+		return line, WhyNoPeer
+	case p.nodeWhy != "":
+		return line, p.nodeWhy
 	}
 	if why := p.lacksEndpoint(service, slices, family); why != "" {
-		return Line{}, why
+		return line, why
 	}
 	if !gate.passes(prefix) {
-		return Line{}, WhyGateClosed
+		return line, WhyGateClosed
 	}
-	return Line{Network: frrtemplates.Network{Prefix: prefix, RouteMap: class.routeMap}, Peers: peers}, ""
+	return line, ""
 }
 
 // lacksEndpoint says why the Service can't be served from this node: no usable

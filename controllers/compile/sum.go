@@ -11,20 +11,28 @@ import (
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
-// sum is the sorted sum of all decisions. The slices and the map of origins get
+// sum is the sorted sum of all decisions. The slices and the map of needs get
 // into Results: apply replaces them and never changes them.
 type sum struct {
+	policy   *Policy
 	networks map[frrtemplates.Family][]frrtemplates.Network
 	withheld []Withheld
-	// origins are the Services that need each prefix, sorted.
-	origins map[netip.Prefix][]types.NamespacedName
+	// needs are the Services that need each prefix, sorted.
+	needs map[netip.Prefix][]Need
+	inUse usage
 }
 
-func newSum() sum {
-	return sum{
+func newSum(policy *Policy) sum {
+	s := sum{
+		policy:   policy,
 		networks: map[frrtemplates.Family][]frrtemplates.Network{},
-		origins:  map[netip.Prefix][]types.NamespacedName{},
+		needs:    map[netip.Prefix][]Need{},
+		inUse:    usage{counts: map[*class]int{}, changed: true},
 	}
+	for _, c := range policy.standing {
+		s.inUse.add(c, 1)
+	}
+	return s
 }
 
 // changes are the decisions that differ from those in the sum.
@@ -43,17 +51,24 @@ func (c *changes) add(key types.NamespacedName, old, new Decision) {
 	}
 }
 
-// equal compares what enters the sum.
-func (d Decision) equal(other Decision) bool {
-	return d.Why == other.Why && slices.EqualFunc(d.Lines, other.Lines, func(a, b Line) bool { return a.Network == b.Network })
-}
-
 func (s *sum) apply(changes changes) {
 	if len(changes.all) == 0 {
 		return
 	}
 	s.applyWithheld(changes.all)
+	s.applyClasses(changes.all)
 	s.applyLines(changes.all)
+}
+
+// applyClasses counts what comes before what goes: a class that stays in use was
+// never out of it.
+func (s *sum) applyClasses(all []change) {
+	for _, c := range all {
+		s.inUse.addAll(c.new, 1)
+	}
+	for _, c := range all {
+		s.inUse.addAll(c.old, -1)
+	}
 }
 
 func (s *sum) applyWithheld(all []change) {
@@ -72,41 +87,40 @@ func (s *sum) applyWithheld(all []change) {
 }
 
 func (s *sum) applyLines(all []change) {
-	touched := map[netip.Prefix]string{}
-	origins := maps.Clone(s.origins)
+	touched := map[netip.Prefix]struct{}{}
+	needs := maps.Clone(s.needs)
 	for _, c := range all {
 		for _, line := range c.old.Lines {
-			touched[line.Network.Prefix] = ""
-			origins[line.Network.Prefix] = without(origins[line.Network.Prefix], c.key)
+			touched[line.Prefix] = struct{}{}
+			needs[line.Prefix] = without(needs[line.Prefix], c.key)
 		}
 	}
 	for _, c := range all {
 		for _, line := range c.new.Lines {
-			touched[line.Network.Prefix] = line.Network.RouteMap
-			origins[line.Network.Prefix] = with(origins[line.Network.Prefix], c.key)
+			touched[line.Prefix] = struct{}{}
+			needs[line.Prefix] = with(needs[line.Prefix], Need{Service: c.key, class: line.class})
 		}
 	}
 	if len(touched) == 0 {
 		return
 	}
-	s.origins = origins
-	s.applyNetworks(touched)
+	s.applyNeeds(touched, needs)
 }
 
-// applyNetworks replaces the lines of the touched prefixes.
-func (s *sum) applyNetworks(touched map[netip.Prefix]string) {
+// applyNeeds replaces the lines of the touched prefixes.
+func (s *sum) applyNeeds(touched map[netip.Prefix]struct{}, needs map[netip.Prefix][]Need) {
 	come := map[frrtemplates.Family][]frrtemplates.Network{}
-	for prefix, routeMap := range touched {
-		if len(s.origins[prefix]) == 0 {
-			delete(s.origins, prefix)
+	for prefix := range touched {
+		c := s.united(needs[prefix])
+		s.recount(s.united(s.needs[prefix]), c)
+		if c == nil {
+			delete(needs, prefix)
 			continue
 		}
 		family := frrtemplates.FamilyOf(prefix.Addr())
-		if routeMap == "" {
-			routeMap = s.routeMapOf(prefix)
-		}
-		come[family] = append(come[family], frrtemplates.Network{Prefix: prefix, RouteMap: routeMap})
+		come[family] = append(come[family], frrtemplates.Network{Prefix: prefix, RouteMap: c.routeMap})
 	}
+	s.needs = needs
 	for _, family := range bothFamilies {
 		s.networks[family] = replaced(s.networks[family], func(n frrtemplates.Network) bool {
 			_, gone := touched[n.Prefix]
@@ -115,15 +129,25 @@ func (s *sum) applyNetworks(touched map[netip.Prefix]string) {
 	}
 }
 
-// routeMapOf is the line's route-map as it is: a Service went, another still
-// needs the prefix. Under one policy a prefix has one class.
-func (s *sum) routeMapOf(prefix netip.Prefix) string {
-	networks := s.networks[frrtemplates.FamilyOf(prefix.Addr())]
-	i, found := slices.BinarySearchFunc(networks, frrtemplates.Network{Prefix: prefix}, compareNetworks)
-	if !found {
-		return ""
+func (s *sum) recount(old, now *class) {
+	if now != nil {
+		s.inUse.add(now, 1)
 	}
-	return networks[i].RouteMap
+	if old != nil {
+		s.inUse.add(old, -1)
+	}
+}
+
+// united is the class of a prefix by those who need it; nil where nobody does.
+func (s *sum) united(needs []Need) *class {
+	if len(needs) == 0 {
+		return nil
+	}
+	c := needs[0].class
+	for _, other := range needs[1:] {
+		c = s.policy.unite(c, other.class)
+	}
+	return c
 }
 
 // replaced is a sorted slice without those that are gone and with those that
@@ -149,20 +173,21 @@ func replaced[T any](sorted []T, gone func(T) bool, come []T, compare func(a, b 
 }
 
 // with and without copy: the slices are in Results.
-func with(keys []types.NamespacedName, key types.NamespacedName) []types.NamespacedName {
-	at, found := slices.BinarySearchFunc(keys, key, compareKeys)
-	if found {
-		return keys
-	}
-	return slices.Insert(slices.Clone(keys), at, key)
+func with(needs []Need, need Need) []Need {
+	at, _ := slices.BinarySearchFunc(needs, need.Service, compareNeed)
+	return slices.Insert(slices.Clone(needs), at, need)
 }
 
-func without(keys []types.NamespacedName, key types.NamespacedName) []types.NamespacedName {
-	at, found := slices.BinarySearchFunc(keys, key, compareKeys)
+func without(needs []Need, service types.NamespacedName) []Need {
+	at, found := slices.BinarySearchFunc(needs, service, compareNeed)
 	if !found {
-		return keys
+		return needs
 	}
-	return slices.Delete(slices.Clone(keys), at, at+1)
+	return slices.Delete(slices.Clone(needs), at, at+1)
+}
+
+func compareNeed(need Need, service types.NamespacedName) int {
+	return compareKeys(need.Service, service)
 }
 
 func compareKeys(a, b types.NamespacedName) int {

@@ -103,7 +103,7 @@ func (t *tally) add(fleet *Fleet, node string, decision compile.Decision) {
 	t.note(node)
 	some, all := false, fleet.Reports[node].Programmed
 	for _, line := range decision.Lines {
-		t.note(line.Network.Prefix.String(), line.Network.RouteMap)
+		t.note(line.Prefix.String(), line.RouteMap())
 		for _, peer := range line.Peers {
 			t.note(peer)
 			established := fleet.Established[SessionKey{Node: node, Peer: peer}]
