@@ -51,11 +51,11 @@ unit: ## The quick part: no root, no lab, under a minute warm.
 	go test -json -short ./... | go run ./test/tally
 
 .PHONY: test
-test: deps thirdparty ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
+test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
 	HERALD_REQUIRE_LAB=1 go test -json -timeout 25m -count=1 -p 1 ./... | go run ./test/tally
 
 .PHONY: scenarios
-scenarios: deps thirdparty ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).
+scenarios: deps thirdparty build ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).
 	HERALD_REQUIRE_LAB=1 go test -timeout 25m -count=1 ./test/scenarios -ginkgo.v -ginkgo.focus='$(FOCUS)'
 
 .PHONY: bench

@@ -25,8 +25,8 @@ func NewScheme() (*runtime.Scheme, error) {
 
 // CacheOptions keep of each object only what the manager looks at: at 10,000
 // Services that is most of its memory. Objects from this cache must never be
-// written whole, only patched.
-func CacheOptions() cache.Options {
+// written whole, only patched. Of pods it has the agents', in Herald's namespace.
+func CacheOptions(namespace string) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -34,6 +34,10 @@ func CacheOptions() cache.Options {
 			&corev1.Namespace{}:          {Transform: trim(trimNamespace)},
 			&corev1.Node{}:               {Transform: trim(trimNode)},
 			&discoveryv1.EndpointSlice{}: {Transform: trim(trimSlice)},
+			&corev1.Pod{}: {
+				Namespaces: map[string]cache.Config{namespace: {}},
+				Label:      agentPods.AsSelector(), Transform: trim(trimPod),
+			},
 		},
 	}
 }
@@ -85,6 +89,18 @@ func trimNamespace(namespace *corev1.Namespace) {
 	*namespace = corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: namespace.Name, UID: namespace.UID, ResourceVersion: namespace.ResourceVersion, Labels: namespace.Labels,
 	}}
+}
+
+// trimPod keeps where it runs and whether it is ready.
+func trimPod(pod *corev1.Pod) {
+	var conditions []corev1.PodCondition
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == corev1.PodReady {
+			conditions = append(conditions, pod.Status.Conditions[i])
+		}
+	}
+	pod.Annotations, pod.OwnerReferences = nil, nil
+	pod.Spec, pod.Status = corev1.PodSpec{NodeName: pod.Spec.NodeName}, corev1.PodStatus{Conditions: conditions}
 }
 
 // trimNode keeps labels, the InternalIPs and the condition that says whether the

@@ -32,7 +32,7 @@ var DefaultLease = Lease{Duration: 15 * time.Second, RenewDeadline: 10 * time.Se
 
 // Options of the manager.
 type Options struct {
-	// Namespace of the leader's lease.
+	// Namespace of the leader's lease and of the agents' pods.
 	Namespace string
 	// LeaderElect: run only while holding the lease.
 	LeaderElect bool
@@ -51,7 +51,7 @@ func NewManager(client *rest.Config, options Options) (ctrl.Manager, error) {
 	lease := options.Lease
 	mgr, err := ctrl.NewManager(client, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         CacheOptions(),
+		Cache:                         CacheOptions(options.Namespace),
 		Metrics:                       metricsserver.Options{BindAddress: options.Metrics},
 		HealthProbeBindAddress:        options.Probes,
 		LeaderElection:                options.LeaderElect,

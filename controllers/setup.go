@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 )
 
@@ -28,7 +29,7 @@ func setup(mgr ctrl.Manager) error {
 		"community":        (&communityReconciler{client: client, fleet: fleet}).setup,
 		"bfdprofile":       (&profileReconciler{client: client, fleet: fleet}).setup,
 		"bgpsession":       (&sessionReconciler{client: client, live: live}).setup,
-		"bgpnode":          (&nodeStatusReconciler{client: client, live: live}).setup,
+		"bgpnode":          (&nodeStatusReconciler{client: client, live: live, clock: clock.RealClock{}}).setup,
 	} {
 		if err := setup(mgr); err != nil {
 			return fmt.Errorf("controller %q: %w", name, err)

@@ -36,7 +36,7 @@ func newManagerCommand() *cobra.Command {
 	}
 	set := command.Flags()
 	set.StringVar(&flags.kubeconfig, "kubeconfig", "", "file to reach the cluster with (default: $KUBECONFIG, ~/.kube/config, the pod's ServiceAccount)")
-	set.StringVar(&flags.namespace, "namespace", "herald-system", "namespace of the leader's lease")
+	set.StringVar(&flags.namespace, "namespace", "herald-system", "namespace of Herald: of the leader's lease and of the agents' pods")
 	set.BoolVar(&flags.leaderElect, "leader-elect", false, "run only while holding the lease; needed with more than one replica")
 	set.StringVar(&flags.metrics, "metrics-bind-address", "0", "address of the metrics endpoint; 0 switches it off")
 	set.StringVar(&flags.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches them off")

@@ -122,6 +122,9 @@ func (l *Lab) startNode(ctx context.Context, i int) (*node.Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := l.createAgentPod(ctx, cfg.Name); err != nil {
+		return nil, err
+	}
 	n, err := node.Start(cfg)
 	if err != nil {
 		return nil, err

@@ -39,6 +39,10 @@ type Lab struct {
 	mu    sync.Mutex
 	nodes []*node.Node
 
+	probes sync.WaitGroup
+	closed chan struct{}
+	close  sync.Once
+
 	// pods and slices are the part of kubelet and endpointslice controller.
 	workload workload
 }
@@ -54,7 +58,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		return nil, errors.New(missing)
 	}
 	o.setDefaults()
-	l := &Lab{options: o}
+	l := &Lab{options: o, closed: make(chan struct{})}
 	l.workload.lab = l
 	if err := l.bringUp(ctx); err != nil {
 		err = fmt.Errorf("lab: %w\n%s", err, l.Logs(failureLogLines))
@@ -88,7 +92,11 @@ func (l *Lab) bringUp(ctx context.Context) error {
 	if err := l.startManagers(ctx); err != nil {
 		return err
 	}
-	return l.startNodes(ctx)
+	if err := l.startNodes(ctx); err != nil {
+		return err
+	}
+	l.probes.Go(func() { l.probeAgents(l.closed) })
+	return nil
 }
 
 // step says that something takes place, and when it is done how long it took.
@@ -122,6 +130,8 @@ func (l *Lab) Reads() int64 { return l.count.Reads() }
 // Close takes everything down and removes the lab's files. It may be called
 // more than once.
 func (l *Lab) Close() {
+	l.close.Do(func() { close(l.closed) })
+	l.probes.Wait()
 	if l.networkSwitch != nil {
 		l.networkSwitch.Kill()
 	}

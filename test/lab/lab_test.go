@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/binaries"
 	"github.com/herald-lb/herald/test/lab/router"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
@@ -23,6 +24,9 @@ func (w testWriter) Write(p []byte) (int, error) {
 func TestSiteAnnouncesAService(t *testing.T) {
 	thirdparty.Need(t, lab.Parts()...)
 	t.Parallel()
+	if err := binaries.Build(); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	began := time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/binaries"
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/node"
 	"github.com/herald-lb/herald/test/lab/router"
@@ -43,6 +44,9 @@ func TestTroubleAndDualStack(t *testing.T) {
 func newLab(t *testing.T, o lab.Options) *lab.Lab {
 	t.Helper()
 	o.Log = testWriter{t}
+	if err := binaries.Build(); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), wait.BringUp)
 	defer cancel()
 	l, err := lab.New(ctx, o)

@@ -24,8 +24,12 @@ var _ = ReportAfterSuite("failures", func(report Report) {
 			if len(message) > messageLength {
 				message = message[:messageLength] + " …"
 			}
-			fmt.Fprintf(os.Stdout, "\nFAILED %s (%s, attempt %d, after %.0f s) %s: %s\n",
-				spec.LeafNodeText, f.State, spec.NumAttempts, spec.RunTime.Seconds(), f.Failure.Location, message)
+			result := "FAILED"
+			if spec.State == types.SpecStatePassed {
+				result = "FLAKED"
+			}
+			fmt.Fprintf(os.Stdout, "\n%s %s (%s, %d attempts in %.0f s) %s: %s\n",
+				result, spec.LeafNodeText, f.State, spec.NumAttempts, spec.RunTime.Seconds(), f.Failure.Location, message)
 		}
 	}
 })

@@ -77,6 +77,23 @@ var _ = Describe("The host", func() {
 		}
 	}, SpecTimeout(specTimeout))
 
+	It("M9 a dead agent is told within seconds, its routes stay, and it heals", func(ctx SpecContext) {
+		addr := announced(ctx, "web")
+		before := steady(ctx, addr)
+		defer stopped("node3", node.Agent)()
+		// The kubelet's probe, the manager's grace of 5 s, and a busy machine.
+		Eventually(ctx, condition).WithArguments(ctx, "node3", v1alpha1.ConditionReady).Should(
+			HavePrefix("Unknown " + v1alpha1.ReasonAgentNotReporting))
+		Expect(condition(ctx, "node2", v1alpha1.ConditionReady)).To(HavePrefix("True"))
+		Expect(before.holds(ctx)).To(Succeed())
+
+		By("starting it again")
+		startAll("node3")
+		healthy(ctx, allNodes...)
+		Consistently(ctx, condition).WithArguments(ctx, "node3", v1alpha1.ConditionReady).Should(HavePrefix("True"))
+		Expect(before.holds(ctx)).To(Succeed())
+	}, SpecTimeout(specTimeout))
+
 	It("M9 a dead reloader and a dead FRR are told within seconds, and routes outlive the reloader", func(ctx SpecContext) {
 		addr := announced(ctx, "web")
 		mayReset("node3")

@@ -14,6 +14,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/binaries"
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/router"
 	"github.com/herald-lb/herald/test/lab/wait"
@@ -50,13 +51,14 @@ func TestScenarios(t *testing.T) {
 	thirdparty.Need(t, lab.Parts()...)
 	RegisterFailHandler(Fail)
 	// Real daemons with real timers on a machine that does other things too: a
-	// spec that fails is tried once more, and named as flaked if it then passes.
+	// spec that fails is tried again, and named as flaked if it then passes.
 	suite, reporter := GinkgoConfiguration()
-	suite.FlakeAttempts = 2
+	suite.FlakeAttempts = 3
 	RunSpecs(t, "Scenarios", suite, reporter)
 }
 
 var _ = BeforeSuite(func() {
+	Expect(binaries.Build()).To(Succeed())
 	ctx, cancel := context.WithTimeout(context.Background(), suiteTimeout)
 	defer cancel()
 	ctrllog.SetLogger(GinkgoLogr)

@@ -2,7 +2,8 @@
 // counts: "N passed, N failed, N skipped". Ginkgo suites count by their specs,
 // table tests by their leaves. The output of what failed, and the reason of
 // everything that was skipped, is printed in full; the rest is one line a
-// package. Lines that begin with "FAILED " are repeated before the last one. Its exit status is 1 when anything failed, or when nothing ran.
+// package. Lines that begin with "FAILED " or "FLAKED " (passed at a later
+// attempt) are repeated before the last one. Its exit status is 1 when anything failed, or when nothing ran.
 package main
 
 import (

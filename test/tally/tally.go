@@ -44,7 +44,7 @@ func newTally() *tally {
 
 var (
 	ansi        = regexp.MustCompile("\x1b\\[[0-9;]*m")
-	ginkgoSpecs = regexp.MustCompile(`(\d+) Passed \| (\d+) Failed \| (?:(\d+) Flaked \| )?(\d+) Pending \| (\d+) Skipped`)
+	ginkgoSpecs = regexp.MustCompile(`(\d+) Passed \| (\d+) Failed \| (?:\d+ Flaked \| )?(\d+) Pending \| (\d+) Skipped`)
 )
 
 func (t *tally) get(e event) *test {
@@ -66,14 +66,11 @@ func (t *tally) add(e event, out io.Writer) {
 	case "output":
 		x := t.get(e)
 		x.output.WriteString(e.Output)
-		if strings.HasPrefix(e.Output, "FAILED ") {
+		if strings.HasPrefix(e.Output, "FAILED ") || strings.HasPrefix(e.Output, "FLAKED ") {
 			t.failures = append(t.failures, strings.TrimSuffix(e.Output, "\n"))
 		}
 		if m := ginkgoSpecs.FindStringSubmatch(ansi.ReplaceAllString(e.Output, "")); m != nil {
-			x.specs = &counts{passed: atoi(m[1]), failed: atoi(m[2]), skipped: atoi(m[4]) + atoi(m[5])}
-			if flaked := atoi(m[3]); flaked > 0 {
-				fmt.Fprintf(out, "FLAKED %s %s: %d specs passed only at the second attempt\n", e.Package, e.Test, flaked)
-			}
+			x.specs = &counts{passed: atoi(m[1]), failed: atoi(m[2]), skipped: atoi(m[3]) + atoi(m[4])}
 		}
 	case "pass", "fail", "skip":
 		t.end(e, out)

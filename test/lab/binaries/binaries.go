@@ -48,18 +48,22 @@ func Source() (string, error) {
 	return filepath.Dir(mod), nil
 }
 
+// Build makes the programs that Install hands out. On a machine that has built
+// nothing yet it takes minutes, which no deadline of a lab should hold.
+func Build() error { return install("") }
+
 // Install puts all programs into dir, building them first where this process
 // hasn't yet. They run in any root filesystem (static).
-func Install(dir string) error {
+func Install(dir string) error { return install(dir) }
+
+func install(dir string) error {
 	source, err := Source()
 	if err != nil {
 		return err
 	}
 	cache := filepath.Join(thirdparty.CacheDir(), "lab", strings.ReplaceAll(strings.Trim(source, "/"), "/", "-"))
-	for _, d := range []string{cache, dir} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
 	}
 	// Several test binaries may start labs at once.
 	unlock, err := lock(filepath.Join(cache, ".lock"))
@@ -68,8 +72,11 @@ func Install(dir string) error {
 	}
 	defer unlock()
 	once.Do(func() { buildErr = build(source, cache) })
-	if buildErr != nil {
+	if buildErr != nil || dir == "" {
 		return buildErr
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
 	for name := range packages {
 		if err := linkOrCopy(filepath.Join(cache, name), filepath.Join(dir, name)); err != nil {
