@@ -28,8 +28,9 @@ const maxTTL = 255
 const MaxPasswordLength = 80
 
 var (
-	errWord    = errors.New("is empty or holds a blank, a control or a non-ASCII character")
-	errAddress = errors.New("is not an address without zone")
+	errWord     = errors.New("is empty or holds a blank, a control or a non-ASCII character")
+	errAddress  = errors.New("is not an address without zone")
+	errHostBits = errors.New("has host bits")
 )
 
 // checkWord refuses what could end a word or a line of frr.conf. It is the last
@@ -133,6 +134,11 @@ func checkRouter(router *Router, defined map[string]bool) error {
 			return fmt.Errorf("neighbor %q: %w", router.Neighbors[i].Address, err)
 		}
 	}
+	for _, prefix := range router.Discards {
+		if err := checkPrefix(prefix); err != nil {
+			return fmt.Errorf("discard route %q: %w", prefix, err)
+		}
+	}
 	for i := range router.Families {
 		if err := checkFamily(&router.Families[i], defined); err != nil {
 			return fmt.Errorf("%s: %w", router.Families[i].Family, err)
@@ -208,12 +214,21 @@ func checkFamily(family *RouterFamily, defined map[string]bool) error {
 }
 
 func checkNetwork(network Network, family Family) error {
-	prefix := network.Prefix
-	if err := checkAddress(prefix.Addr()); err != nil || !prefix.IsValid() {
-		return fmt.Errorf("network %q: %w", prefix, errAddress)
+	if err := checkPrefix(network.Prefix); err != nil {
+		return fmt.Errorf("network %q: %w", network.Prefix, err)
 	}
-	if prefix != prefix.Masked() || FamilyOf(prefix.Addr()) != family {
-		return fmt.Errorf("network %s: has host bits or is not %s", prefix, family)
+	if FamilyOf(network.Prefix.Addr()) != family {
+		return fmt.Errorf("network %s: is not %s", network.Prefix, family)
+	}
+	return nil
+}
+
+func checkPrefix(prefix netip.Prefix) error {
+	if err := checkAddress(prefix.Addr()); err != nil || !prefix.IsValid() {
+		return errAddress
+	}
+	if prefix != prefix.Masked() {
+		return errHostBits
 	}
 	return nil
 }

@@ -67,6 +67,9 @@ type Router struct {
 	Neighbors []Neighbor
 	// Families that at least one neighbor carries: IPv4 first.
 	Families []RouterFamily
+	// Discards are prefixes to which the node drops every packet that no longer
+	// prefix of its routing table takes: IPv4 first, then by prefix.
+	Discards []netip.Prefix
 }
 
 // Neighbor is one BGP neighbor with the parameters of its session.

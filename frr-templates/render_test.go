@@ -33,9 +33,10 @@ func sample() Config {
 			}},
 			Families: []RouterFamily{{
 				Family:    IPv4,
-				Networks:  []Network{{netip.MustParsePrefix("203.0.113.7/32"), "herald.a"}},
+				Networks:  []Network{{netip.MustParsePrefix("203.0.113.7/32"), "herald.a"}, {netip.MustParsePrefix("203.0.113.64/26"), "herald.a"}},
 				Neighbors: []NeighborFamily{{Address: addr("192.0.2.1"), InMap: DenyMap, OutMap: out}},
 			}},
+			Discards: []netip.Prefix{netip.MustParsePrefix("203.0.113.64/26"), netip.MustParsePrefix("2001:db8::/64")},
 		}},
 	}
 }
@@ -43,6 +44,9 @@ func sample() Config {
 func TestRender(t *testing.T) {
 	want := `no ip forwarding
 no ipv6 forwarding
+!
+ip route 203.0.113.64/26 blackhole 254
+ipv6 route 2001:db8::/64 blackhole 254
 !
 route-map herald.a permit 1
  set tag 5
@@ -72,6 +76,7 @@ router bgp 64512
  !
  address-family ipv4 unicast
   network 203.0.113.7/32 route-map herald.a
+  network 203.0.113.64/26 route-map herald.a
   neighbor 192.0.2.1 activate
   neighbor 192.0.2.1 route-map herald_deny in
   neighbor 192.0.2.1 route-map herald_out_tor-a_ipv4 out
@@ -85,6 +90,16 @@ ipv6 nht resolve-via-default
 `
 	got, err := Render(sample())
 	if err != nil || string(got) != want {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+func TestDiscardsOfAVRFAreInItsBlock(t *testing.T) {
+	config := sample()
+	config.Routers[0].VRF = "red"
+	got, err := Render(config)
+	want := "!\nvrf red\n ip route 203.0.113.64/26 blackhole 254\n ipv6 route 2001:db8::/64 blackhole 254\nexit-vrf\n!\nroute-map"
+	if err != nil || !strings.Contains(string(got), want) {
 		t.Errorf("%v\n%s", err, got)
 	}
 }
@@ -132,6 +147,8 @@ func TestRenderRefuses(t *testing.T) {
 		"network's map that is not there":    func(c *Config) { family(c).Networks[0].RouteMap = "herald.b\n!" },
 		"network of the other family":        func(c *Config) { family(c).Networks[0].Prefix = netip.MustParsePrefix("2001:db8::/64") },
 		"network with host bits":             func(c *Config) { family(c).Networks[0].Prefix = netip.MustParsePrefix("203.0.113.7/24") },
+		"discard route with host bits":       func(c *Config) { router(c).Discards[0] = netip.MustParsePrefix("203.0.113.7/24") },
+		"discard route of the zero value":    func(c *Config) { router(c).Discards[1] = netip.Prefix{} },
 		"network that is the zero value":     func(c *Config) { family(c).Networks[0].Prefix = netip.Prefix{} },
 		"network that is an IPv4 in an IPv6": func(c *Config) { family(c).Networks[0].Prefix = netip.PrefixFrom(addr("::ffff:1.2.3.4"), 128) },
 	} {

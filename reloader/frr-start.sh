@@ -9,7 +9,8 @@
 # taken over within one boot of the node: after a reboot nothing is known yet
 # about the node's dataplane, so the sessions come up and announce nothing.
 #
-# It never changes a sysctl, an interface or anything outside FRR's directories.
+# It never changes a sysctl, an interface or anything outside FRR's directories,
+# but for routes that FRR left in the kernel.
 set -u
 
 run=${FRR_RUN_DIR:-/run/frr}
@@ -18,6 +19,19 @@ lib=${FRR_LIB_DIR:-/usr/lib/frr}
 startup=$run/startup.conf
 # How long the sockets of a killed predecessor may take to go away.
 patience=${FRR_START_PATIENCE:-5}
+
+# start_zebra removes the discard routes of a zebra that was killed and becomes
+# the next one: FRR 10 would take them for its own and never remove them, also
+# when their aggregates are gone (FRR issue 21824). It puts back those that it is
+# configured to have.
+start_zebra() {
+	grep -E '^ip(v6)? route [^ ]+ blackhole 254$' "$startup" | while read -r family _ prefix _; do
+		[ "$family" = ip ] && version=-4 || version=-6
+		# 196 is staticd's mark, which FRR's packages name differently.
+		ip "$version" route del blackhole "$prefix" proto 196 metric 20 2>/dev/null
+	done
+	exec "$@"
+}
 
 # refuse tells the reason where people and the reloader look, and ends.
 refuse() {
@@ -70,7 +84,8 @@ whole() {
 }
 
 # without_prefixes rewrites the startup file for another boot: structure only,
-# no promise of preserved forwarding (RFC 4724 section 4.1), the new boot's id.
+# no discard route of an aggregate that isn't announced, no promise of preserved
+# forwarding (RFC 4724 section 4.1), the new boot's id.
 without_prefixes() {
 	version=$(head -n 1 "$startup" | cut -d' ' -f3)
 	umask 077
@@ -79,6 +94,7 @@ without_prefixes() {
 		sed -e 1d "$startup" | sed \
 			-e '/^! applied /d' \
 			-e '/^  network /d' \
+			-e '/^ *ip\(v6\)\{0,1\} route .* blackhole 254$/d' \
 			-e '/^ bgp graceful-restart preserve-fw-state$/d'
 	} >"$startup.new" &&
 		hash=$(body_hash "$startup.new") &&
@@ -104,8 +120,8 @@ choose_startup() {
 
 # configure_frr: frr.conf is a link, so that a single daemon which watchfrr
 # restarts loads what was applied by then. The profile is explicit: "datacenter"
-# would switch off RFC 8212. No daemon opens a TCP port for its vty, and the
-# table of open files stays small.
+# would switch off RFC 8212. This script starts zebra. No daemon opens a TCP port
+# for its vty, and the table of open files stays small.
 configure_frr() {
 	ln -sf "$startup" "$etc/frr.conf" &&
 		echo "service integrated-vtysh-config" >"$etc/vtysh.conf" &&
@@ -115,6 +131,7 @@ configure_frr() {
 			bfdd=yes
 			vtysh_enable=yes
 			frr_profile="traditional"
+			zebra_wrap="$self start-zebra"
 			zebra_options="-P 0 -s 90000000"
 			mgmtd_options="-P 0"
 			bgpd_options="-P 0"
@@ -124,6 +141,11 @@ configure_frr() {
 		DAEMONS
 }
 
+if [ "${1:-}" = start-zebra ]; then
+	shift
+	start_zebra "$@"
+fi
+self=$(readlink -f "$0")
 [ -x "$lib/watchfrr" ] || refuse "no $lib/watchfrr: this is not FRR's image; set spec.frr.image of the Herald object"
 mkdir -p "$run" 2>/dev/null
 refuse_beside_another

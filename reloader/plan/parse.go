@@ -8,10 +8,12 @@ const (
 	routeMapPrefix = "route-map "
 	familyPrefix   = "address-family "
 	networkPrefix  = "network "
-	exitFamily     = "exit-address-family"
-	exitVRF        = "exit-vrf"
-	exit           = "exit"
-	end            = "end"
+	// ipv6RoutePrefix starts a static route of IPv6.
+	ipv6RoutePrefix = "ipv6 route "
+	exitFamily      = "exit-address-family"
+	exitVRF         = "exit-vrf"
+	exit            = "exit"
+	end             = "end"
 )
 
 // parser walks the lines of a configuration. At most one of router, entry and
@@ -85,8 +87,18 @@ func (p *parser) topLevel(text string) {
 	case kept(text):
 		p.config.Kept = append(p.config.Kept, text)
 	default:
-		p.config.Top = append(p.config.Top, text)
+		p.config.Top = append(p.config.Top, normal(text))
 	}
+}
+
+// normal is a line with the prefix of a static route in its canonical spelling.
+func normal(text string) string {
+	rest, ok := strings.CutPrefix(text, ipv6RoutePrefix)
+	if !ok {
+		return text
+	}
+	prefix, rest, _ := strings.Cut(rest, " ")
+	return ipv6RoutePrefix + canonical(prefix) + " " + rest
 }
 
 func isEntryHeader(text string) bool {
@@ -141,7 +153,7 @@ func (p *parser) blockLine(text string, depth int) {
 	if text == exit {
 		return
 	}
-	p.block.Lines = append(p.block.Lines, BlockLine{Path: strings.Join(p.path[:depth], "/"), Text: text, Depth: depth})
+	p.block.Lines = append(p.block.Lines, BlockLine{Path: strings.Join(p.path[:depth], "/"), Text: normal(text), Depth: depth})
 	p.path = append(p.path, text)
 }
 

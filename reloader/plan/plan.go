@@ -13,7 +13,8 @@ type Plan struct {
 	// without deleting first.
 	Edit string
 	// Reload says that lines remain which only frr-reload.py can remove, given
-	// Target. Target has the "network" lines and route-maps that now run.
+	// Target. Target has the "network" lines that run after Remove, and the
+	// route-maps that now run.
 	Reload bool
 	Target string
 	// Add are new and changed "network" lines for bgpd's vty socket.

@@ -61,8 +61,14 @@ func running(bgpd string) *State {
 		zebra += "exit\n"
 	}
 	bgp := Parse(bgpd)
+	static := "hostname node\n"
+	for _, line := range bgp.Top {
+		if strings.HasPrefix(line, "ip route") || strings.HasPrefix(line, "ipv6 route") {
+			static += line + "\n"
+		}
+	}
 	bgp.Top = nil
-	return &State{Daemons: map[string]*Config{"bgpd": bgp, "zebra": Parse(zebra), "staticd": Parse("hostname node\n")}}
+	return &State{Daemons: map[string]*Config{"bgpd": bgp, "zebra": Parse(zebra), "staticd": Parse(static)}}
 }
 
 // edit replaces pairs of old and new text, each of which must be there.
@@ -204,6 +210,29 @@ exit
 			},
 		},
 		{
+			name:  "aggregate-comes-after-its-discard-route",
+			edits: []string{"ip nht resolve-via-default\n", "ip route 203.0.113.0/24 blackhole 254\nip nht resolve-via-default\n", "  neighbor 10.10.0.1 activate", "  network 203.0.113.0/24 route-map herald.gold\n  neighbor 10.10.0.1 activate"},
+			want: Plan{
+				Edit:    "ip route 203.0.113.0/24 blackhole 254\n",
+				Add:     []Batch{{router, family, []string{"network 203.0.113.0/24 route-map herald.gold"}}},
+				Touched: []Touched{{Family: family, Prefix: "203.0.113.0/24", Present: true, Tag: "123"}},
+			},
+		},
+		{
+			name: "aggregate-goes-before-its-discard-route",
+			from: []string{"ip nht resolve-via-default\n", "ip route 203.0.113.0/24 blackhole 254\nip nht resolve-via-default\n", "  neighbor 10.10.0.1 activate", "  network 203.0.113.0/24 route-map herald.gold\n  neighbor 10.10.0.1 activate"},
+			want: Plan{
+				Remove:  []Batch{{router, family, []string{"no network 203.0.113.0/24"}}},
+				Reload:  true,
+				Touched: []Touched{{Family: family, Prefix: "203.0.113.0/24"}},
+			},
+		},
+		{
+			name:  "discard-route-in-another-spelling-is-the-same",
+			edits: []string{"ip nht resolve-via-default\n", "ipv6 route ::5:0/112 blackhole 254\nip nht resolve-via-default\n"},
+			from:  []string{"ip nht resolve-via-default\n", "ipv6 route ::0.5.0.0/112 blackhole 254\nip nht resolve-via-default\n"},
+		},
+		{
 			name:  "host-forwarding-is-never-touched",
 			edits: []string{"no ip forwarding", "ip forwarding\nipv6 forwarding"},
 		},
@@ -273,6 +302,16 @@ func TestTargetKeepsNetworksMapsAndKeptLines(t *testing.T) {
 		if !strings.Contains(p.Target, line+"\n") {
 			t.Errorf("target lacks %q", line)
 		}
+	}
+}
+
+// frr-reload.py runs after the removed prefixes are gone: were they in its file,
+// they would be announced again.
+func TestTargetLacksRemovedPrefixes(t *testing.T) {
+	from := edit(t, base, " !\n address-family", " neighbor 10.10.0.1 timers 3 9\n !\n address-family")
+	p := Make(Parse(edit(t, base, "  network 203.0.113.7/32 route-map herald.gold\n", "")), running(from))
+	if !p.Reload || strings.Contains(p.Target, "203.0.113.7/32") || !strings.Contains(p.Target, "  network 203.0.113.8/32 route-map herald.gold\n") {
+		t.Errorf("reload %v with\n%s", p.Reload, p.Target)
 	}
 }
 

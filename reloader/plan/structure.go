@@ -179,9 +179,9 @@ func (d *difference) routerNeedsReload(r routerDiff) bool {
 	})
 }
 
-// target is the file for frr-reload.py: wanted structure, running "network"
-// lines and route-maps, and the lines that stay as they are, so that it finds a
-// difference in structure only.
+// target is the file for frr-reload.py: wanted structure, the "network" lines and
+// route-maps that run when it is used, and the lines that stay as they are, so
+// that it finds a difference in structure only.
 func (d *difference) target() string {
 	var b strings.Builder
 	for _, line := range d.state.keptLines() {
@@ -210,11 +210,28 @@ func withNetworksOf(want, have *Router) *Router {
 		return r
 	}
 	for _, f := range have.Families {
-		if len(f.Networks) > 0 {
-			r.ensureFamily(f.Name).Networks = f.Networks
+		if networks := remaining(f, want.family(f.Name)); len(networks) > 0 {
+			r.ensureFamily(f.Name).Networks = networks
 		}
 	}
 	return r
+}
+
+// remaining are the "network" lines that run once those were removed that are not
+// wanted: with them, frr-reload.py would announce these again.
+func remaining(have, want *Family) []Network {
+	if want == nil {
+		want = &Family{}
+	}
+	removed := diffNetworks(want.Networks, have.Networks).removed
+	if len(removed) == 0 {
+		return have.Networks
+	}
+	gone := make(map[Network]bool, len(removed))
+	for _, n := range removed {
+		gone[n] = true
+	}
+	return slices.DeleteFunc(slices.Clone(have.Networks), func(n Network) bool { return gone[n] })
 }
 
 // runningMaps merges the daemons' entries as vtysh does.

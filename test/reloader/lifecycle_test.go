@@ -109,7 +109,8 @@ func TestRebootStartsWithoutPrefixes(t *testing.T) {
 		r := newRouter(t, n, 64500)
 		n.startFRR()
 		n.startReloader()
-		c := config{networks: []string{"203.0.113.7/32"}, extra: " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n"}
+		c := config{networks: []string{"203.0.113.7/32"}, extra: " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n",
+			top: "ip route 198.51.100.0/24 blackhole 254\nipv6 route 2001:db8::/64 blackhole 254\n"}
 		hash := n.apply(c.String()).AppliedHash
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
 		n.stopReloader()
@@ -119,7 +120,7 @@ func TestRebootStartsWithoutPrefixes(t *testing.T) {
 		n.startFRR()
 		n.startReloader()
 		n.until("the session", established)
-		if running := n.vtysh("show running-config"); strings.Contains(running, "  network ") || strings.Contains(running, "preserve-fw-state") || !strings.Contains(running, "herald.gold") {
+		if running := n.vtysh("show running-config"); strings.Contains(running, "  network ") || strings.Contains(running, "blackhole") || strings.Contains(running, "preserve-fw-state") || !strings.Contains(running, "herald.gold") {
 			t.Errorf("after a reboot FRR runs:\n%s", running)
 		}
 		if got := routes(t, r); len(got) > 0 {
