@@ -6,12 +6,14 @@ import (
 	"net/http"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/gates"
+	"github.com/herald-lb/herald/controllers/metrics"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/controllers/status"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
@@ -33,6 +35,8 @@ type AgentOptions struct {
 	SysctlRoot string
 	Clock      clock.Clock
 	Log        logr.Logger
+	// Metrics takes what the agent knows, for Prometheus; nil: nobody asks.
+	Metrics prometheus.Registerer
 }
 
 // Agent is what runs in the agent beside the watches.
@@ -82,6 +86,11 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	}
 	keeper := gates.NewKeeper(prober, options.Clock, nodes.OpenGates)
 	nodes.Want = keeper.Want
+	if options.Metrics != nil {
+		if err := options.Metrics.Register(&metrics.Agent{View: reports.View}); err != nil {
+			return nil, fmt.Errorf("metrics: %w", err)
+		}
+	}
 	watch := &ExchangeWatch{Dir: options.ExchangeDir, ReportChanged: reports.ReportChanged, ConfigChanged: nodes.ConfigChanged}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
 		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch))

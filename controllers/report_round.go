@@ -32,26 +32,40 @@ func (r *ReportReconciler) newRound() *round {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen := r.Report.Observe()
-	round := &round{pacer: r.Pacer, silent: r.outcome == nil || seen.Starting}
-	round.view = status.View{
-		Node: r.Node, Now: r.Clock.Now(),
-		Report: seen.Report, ReportError: seen.Error, Fresh: seen.Fresh,
-	}
+	round := &round{pacer: r.Pacer, silent: r.outcome == nil || seen.Starting, view: r.view(seen)}
 	if seen.Fresh || seen.Starting {
 		round.comeBack(seen.StaleAt)
 	}
 	if r.outcome == nil {
 		return round
 	}
-	round.view.Result, round.view.DesiredHash = r.outcome.Result, r.outcome.Hash
-	if r.outcome.Error != nil {
-		round.view.WriteError = r.outcome.Error.Error()
-	}
 	round.view.DesiredSince = r.behindSince(&round.view)
 	if grace := r.progress.since.Add(status.PendingGrace); grace.After(round.view.Now) {
 		round.comeBack(grace)
 	}
 	return round
+}
+
+// view is what is known now, but for DesiredSince. With the lock.
+func (r *ReportReconciler) view(seen Observation) status.View {
+	view := status.View{
+		Node: r.Node, Now: r.Clock.Now(),
+		Report: seen.Report, ReportError: seen.Error, Fresh: seen.Fresh,
+	}
+	if r.outcome != nil {
+		view.Result, view.DesiredHash = r.outcome.Result, r.outcome.Hash
+		if r.outcome.Error != nil {
+			view.WriteError = r.outcome.Error.Error()
+		}
+	}
+	return view
+}
+
+// View is what is known now, for metrics; false before the first compile.
+func (r *ReportReconciler) View() (status.View, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.view(r.Report.Observe()), r.outcome != nil
 }
 
 // behindSince is since when FRR has made no step towards what is wanted. Under

@@ -10,6 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers"
@@ -57,6 +58,7 @@ func runAgent(ctx context.Context, flags *agentFlags) error {
 		return err
 	}
 	flags.options.Pace = status.PaceEvery(flags.countersInterval)
+	flags.options.Metrics = ctrlmetrics.Registry
 	flags.options.Log = ctrl.Log.WithName("agent").WithValues("node", flags.options.Node)
 	config, err := cluster.Config(flags.kubeconfig, "agent")
 	if err != nil {

@@ -29,7 +29,7 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 	if view.Result != nil {
 		status.DesiredHash = view.DesiredHash
 		status.Issues = nodeIssues(view.Result.Issues)
-		status.Routes = countRoutes(view.Result.Config)
+		status.Routes = CountRoutes(view.Result.Config)
 	}
 	if view.Report != nil {
 		status.AppliedHash = view.Report.AppliedHash
@@ -65,7 +65,8 @@ func nodeIssues(issues []compile.Issue) []v1alpha1.NodeIssue {
 	return out
 }
 
-func countRoutes(config frrtemplates.Config) *v1alpha1.RouteCount {
+// CountRoutes counts the prefixes that a configuration announces.
+func CountRoutes(config frrtemplates.Config) *v1alpha1.RouteCount {
 	count := &v1alpha1.RouteCount{}
 	for _, router := range config.Routers {
 		for _, family := range router.Families {

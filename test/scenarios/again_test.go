@@ -33,6 +33,7 @@ var _ = Describe("Applying", func() {
 		for _, name := range allNodes {
 			Eventually(ctx, condition).WithArguments(ctx, name, v1alpha1.ConditionProgrammed).Should(HavePrefix("True Applied"))
 		}
+		settled(ctx)
 		before := map[string]*report.Apply{}
 		for _, name := range allNodes {
 			last, err := lastApply(name)
@@ -102,7 +103,7 @@ var _ = Describe("Applying", func() {
 		DeferCleanup(takeAway)
 		bad := site.Peer("tor-a", router.IPv4)
 		bad.Name, bad.Spec.PeerAddress = "own", own
-		bad.Spec.NodeSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"kubernetes.io/hostname": "node1"}}}
+		bad.Spec.NodeSelectors = onNode("node1")
 		create(ctx, bad)
 		Eventually(ctx, lastError).WithArguments("node1").Should(ContainSubstring("local system"))
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionProgrammed).WithTimeout(visible).Should(

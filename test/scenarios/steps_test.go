@@ -156,6 +156,26 @@ func captures() map[string]*wire.Capture {
 	return all
 }
 
+// quiet is longer than bgpd waits after a route-map was edited until it sends the
+// routes again, unchanged ("bgp route-map delay-timer", 5 s).
+const quiet = 6 * time.Second
+
+// settled waits until no router has been sent an update for a while.
+func settled(ctx context.Context) {
+	GinkgoHelper()
+	wires, last := captures(), time.Now()
+	Eventually(ctx, func() time.Duration {
+		for _, c := range wires {
+			for _, m := range messages(c, updates) {
+				if m.At.After(last) {
+					last = m.At
+				}
+			}
+		}
+		return time.Since(last)
+	}).WithTimeout(time.Minute).Should(BeNumerically(">", quiet))
+}
+
 // messages that reached a router so far and are of interest.
 func messages(c *wire.Capture, interesting func(wire.Message) bool) []wire.Message {
 	GinkgoHelper()

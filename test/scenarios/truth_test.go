@@ -101,7 +101,7 @@ var _ = Describe("Truth", func() {
 		})
 		bad := site.Peer("tor-a", router.IPv4)
 		bad.Name, bad.Spec.PeerAddress = "own", own
-		bad.Spec.NodeSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"kubernetes.io/hostname": "node1"}}}
+		bad.Spec.NodeSelectors = onNode("node1")
 		create(ctx, bad)
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionProgrammed).Should(And(
 			HavePrefix("False ApplyFailed"), ContainSubstring("local system")))

@@ -1,0 +1,142 @@
+package metrics
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/status"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/reloader/report"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+// view of a node with two peers: one Established with BFD, one down.
+func view() status.View {
+	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
+	return status.View{
+		Node: "n", Now: noon, DesiredHash: "x", Fresh: true,
+		Result: &compile.Result{
+			Config: frrtemplates.Config{Routers: []frrtemplates.Router{{
+				Neighbors: []frrtemplates.Neighbor{{Address: a}, {Address: b}},
+				Families:  []frrtemplates.RouterFamily{{Family: frrtemplates.IPv4, Networks: make([]frrtemplates.Network, 2)}},
+			}}},
+			Origins: compile.Origins{Peers: map[compile.NeighborKey]string{{Address: a}: "tor-a", {Address: b}: "tor-b"}},
+			Issues:  []compile.Issue{{Reason: "SecretNotFound"}, {Reason: "SecretNotFound"}},
+		},
+		Report: &report.Report{
+			AppliedHash: "x", FRR: report.FRR{Version: "10.3"},
+			LastApply: &report.Apply{Time: noon, Duration: 1500 * time.Millisecond},
+			Sessions: []report.Session{
+				{
+					Address: "192.0.2.1", State: "Established", Since: &noon, Flaps: 3,
+					IPv4: &report.Prefixes{Sent: 2, Accepted: 1}, BFD: &report.BFD{State: "Up"},
+				},
+				{Address: "2001:db8::1", State: "Active"},
+			},
+		},
+	}
+}
+
+const whole = `
+# HELP herald_session_up 1 if the session with the peer is Established, 0 if not; absent while FRR or the reloader does not answer.
+# TYPE herald_session_up gauge
+herald_session_up{address="192.0.2.1",peer="tor-a"} 1
+herald_session_up{address="2001:db8::1",peer="tor-b"} 0
+# HELP herald_session_flaps_total How often the session left Established since bgpd started.
+# TYPE herald_session_flaps_total counter
+herald_session_flaps_total{address="192.0.2.1",peer="tor-a"} 3
+herald_session_flaps_total{address="2001:db8::1",peer="tor-b"} 0
+# HELP herald_session_since_timestamp_seconds When the session entered or left Established, seconds since 1970.
+# TYPE herald_session_since_timestamp_seconds gauge
+herald_session_since_timestamp_seconds{address="192.0.2.1",peer="tor-a"} 1.7673552e+09
+# HELP herald_session_bfd_up 1 if BFD (RFC 5880) says that the path to the peer is Up; absent where BFD does not watch the session.
+# TYPE herald_session_bfd_up gauge
+herald_session_bfd_up{address="192.0.2.1",peer="tor-a"} 1
+# HELP herald_session_prefixes Prefixes sent to the peer, or accepted from it.
+# TYPE herald_session_prefixes gauge
+herald_session_prefixes{address="192.0.2.1",direction="accepted",family="ipv4",peer="tor-a"} 1
+herald_session_prefixes{address="192.0.2.1",direction="sent",family="ipv4",peer="tor-a"} 2
+# HELP herald_routes Prefixes that this node wants to announce.
+# TYPE herald_routes gauge
+herald_routes{family="ipv4"} 2
+herald_routes{family="ipv6"} 0
+# HELP herald_issues Objects that this node refuses, by reason: see BGPNode's status.issues.
+# TYPE herald_issues gauge
+herald_issues{reason="SecretNotFound"} 2
+# HELP herald_reloader_reporting 1 if the reloader has reported within the last 10 seconds.
+# TYPE herald_reloader_reporting gauge
+herald_reloader_reporting 1
+# HELP herald_programmed 1 if FRR runs the configuration that this node wants.
+# TYPE herald_programmed gauge
+herald_programmed 1
+# HELP herald_last_apply_failed 1 if FRR refused the last configuration that was tried.
+# TYPE herald_last_apply_failed gauge
+herald_last_apply_failed 0
+# HELP herald_last_apply_timestamp_seconds When the last configuration was tried, seconds since 1970.
+# TYPE herald_last_apply_timestamp_seconds gauge
+herald_last_apply_timestamp_seconds 1.7673552e+09
+# HELP herald_last_apply_duration_seconds How long the last try took.
+# TYPE herald_last_apply_duration_seconds gauge
+herald_last_apply_duration_seconds 1.5
+`
+
+func TestAgent(t *testing.T) {
+	now, known := view(), true
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(&Agent{View: func() (status.View, bool) { return now, known }})
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(whole)); err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+	series := func(name string) int {
+		t.Helper()
+		n, err := testutil.GatherAndCount(registry, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+
+	t.Run("M5 a peer's series go with it", func(t *testing.T) {
+		now = view()
+		now.Result.Config.Routers[0].Neighbors = now.Result.Config.Routers[0].Neighbors[1:]
+		for name, want := range map[string]int{"herald_session_up": 1, "herald_session_flaps_total": 1, "herald_session_prefixes": 0, "herald_session_bfd_up": 0} {
+			if got := series(name); got != want {
+				t.Errorf("%s: %d series, want %d", name, got, want)
+			}
+		}
+	})
+	t.Run("M9 a dead reloader never looks healthy", func(t *testing.T) {
+		now = view()
+		now.Fresh = false
+		if got := series("herald_session_up"); got != 0 {
+			t.Errorf("%d sessions are told of", got)
+		}
+		err := testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP herald_programmed 1 if FRR runs the configuration that this node wants.
+# TYPE herald_programmed gauge
+herald_programmed 0
+# HELP herald_reloader_reporting 1 if the reloader has reported within the last 10 seconds.
+# TYPE herald_reloader_reporting gauge
+herald_reloader_reporting 0
+`), "herald_programmed", "herald_reloader_reporting")
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("nothing is told before anything is known", func(t *testing.T) {
+		known = false
+		if got := series("herald_reloader_reporting"); got != 0 {
+			t.Errorf("%d series", got)
+		}
+	})
+}
