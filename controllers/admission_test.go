@@ -29,7 +29,7 @@ var valid = map[string]func() map[string]any{
 			"myASN": int64(64512), "peerASN": int64(4294967295), "peerAddress": "192.0.2.1", "peerPort": int64(179),
 			"holdTime": "90s", "keepaliveTime": "30s", "connectTime": "1m", "routerID": "10.0.0.1",
 			"addressFamilies": []any{"IPv4", "IPv6"}, "ebgpMultiHop": true, "sourceAddress": "10.0.0.1",
-			"passwordSecret": map[string]any{"name": "tor"}, "bfdProfile": "fast",
+			"passwordSecret": map[string]any{"name": "tor"}, "bfdProfile": "fast", "enableGracefulRestart": true,
 		}
 	},
 	"BFDProfile": func() map[string]any {
@@ -207,6 +207,7 @@ var _ = Describe("Admission", func() {
 		Entry("source loopback", "sourceAddress", "127.0.0.1", "must be a global or private unicast address of the node"),
 		Entry("source of the other family", "sourceAddress", "2001:db8::1", "sourceAddress must be of the family of peerAddress"),
 		Entry("source the router's", "sourceAddress", "192.0.2.1", "sourceAddress must not be peerAddress"),
+		Entry("graceful restart of a word", "enableGracefulRestart", "yes", "must be of type boolean"),
 		Entry("Secret without a name", "passwordSecret", map[string]any{"name": ""}, "should be at least 1 chars long"),
 		Entry("too many selectors", "nodeSelectors", func() []any {
 			all := make([]any, 65)
@@ -222,7 +223,7 @@ var _ = Describe("Admission", func() {
 		Expect(admit("BGPPeer", with("BGPPeer", "holdTime", nil))).To(MatchError(ContainSubstring("keepaliveTime needs holdTime")))
 	})
 	DescribeTable("V2 BGPPeer takes", func(field string, value any) { takes("BGPPeer", field, value) },
-		Entry("another source", "sourceAddress", "192.0.2.7"), Entry("no multihop", "ebgpMultiHop", false),
+		Entry("another source", "sourceAddress", "192.0.2.7"), Entry("no multihop", "ebgpMultiHop", false), Entry("no graceful restart", "enableGracefulRestart", false),
 		Entry("hold 65535s", "holdTime", "65535s"), Entry("hold in minutes", "holdTime", "1m30s"),
 		Entry("keepalive as long as hold", "keepaliveTime", "90s"), Entry("connect 1s", "connectTime", "1s"),
 	)

@@ -36,7 +36,8 @@ func forwardingOf(body []byte) frrtemplates.Forwarding {
 }
 
 // appliedBy is what a configuration holds once it is written: its numbers, which
-// stay with their classes. It holds no prefixes: the gates of those that the
+// stay with their classes, and whether the node preserves its forwarding. It
+// holds no prefixes: the gates of those that the
 // agent found at its start have been opened by then.
 func appliedBy(config *frrtemplates.Config) *snapshot.Applied {
 	applied := &snapshot.Applied{Tags: map[string]frrtemplates.Tag{}, Sequences: map[frrtemplates.Tag]uint16{}}
@@ -50,10 +51,14 @@ func appliedBy(config *frrtemplates.Config) *snapshot.Applied {
 			}
 		}
 	}
+	for i := range config.Routers {
+		applied.PreservesForwarding = applied.PreservesForwarding || config.Routers[i].PreservesForwarding
+	}
 	return applied
 }
 
-// sameNumbers says whether two hold the same tags and sequences.
-func sameNumbers(a, b *snapshot.Applied) bool {
-	return a != nil && b != nil && maps.Equal(a.Tags, b.Tags) && maps.Equal(a.Sequences, b.Sequences)
+// sameApplied says whether two hold the same but for prefixes.
+func sameApplied(a, b *snapshot.Applied) bool {
+	return a != nil && b != nil && a.PreservesForwarding == b.PreservesForwarding &&
+		maps.Equal(a.Tags, b.Tags) && maps.Equal(a.Sequences, b.Sequences)
 }

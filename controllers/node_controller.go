@@ -73,7 +73,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	// 3. and 4. Render, and hand the text to the reloader if it is new. What it
 	// numbers keeps its number.
 	hash, written, err := r.write(result)
-	if applied := appliedBy(&result.Config); err == nil && !sameNumbers(snap.Applied, applied) {
+	if applied := appliedBy(&result.Config); err == nil && !sameApplied(snap.Applied, applied) {
 		r.Store.SetApplied(applied)
 	}
 

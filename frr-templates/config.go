@@ -63,6 +63,9 @@ type Router struct {
 	ASN ASN
 	// RouterID is the BGP identifier, always explicit.
 	RouterID netip.Addr
+	// PreservesForwarding says that packets are forwarded while FRR restarts
+	// (RFC 4724, the forwarding-state bit).
+	PreservesForwarding bool
 	// Neighbors by address.
 	Neighbors []Neighbor
 	// Families that at least one neighbor carries: IPv4 first.
@@ -91,6 +94,8 @@ type Neighbor struct {
 	Source netip.Addr
 	// BFDProfile that BFD watches the path by; empty: no BFD.
 	BFDProfile string
+	// GracefulRestart asks the router to keep the routes while FRR restarts.
+	GracefulRestart bool
 	// DisableConnectedCheck is wanted for single-hop eBGP over IPv6.
 	DisableConnectedCheck bool
 }

@@ -60,6 +60,7 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	if err := checkExchangeDir(o.exchangeDir); err != nil {
 		return err
 	}
+	before := lastSessions(o.exchangeDir)
 	writer := publish.New(o.exchangeDir, log, time.Now)
 	if err := o.check(); err != nil {
 		writer.Update(func(r *report.Report) { r.FRR.Error = err.Error() })
@@ -76,13 +77,13 @@ func run(ctx context.Context, o options, log *slog.Logger) error {
 	}
 	defer unlock()
 	log.Info("started", "version", version.Version)
-	work(ctx, o, bootID, writer, log)
+	work(ctx, o, bootID, before, writer, log)
 	log.Info("stopped; FRR goes on as it is")
 	return nil
 }
 
 // work runs the loop, the observer and the report's writer.
-func work(ctx context.Context, o options, bootID string, writer *publish.Writer, log *slog.Logger) {
+func work(ctx context.Context, o options, bootID string, before []report.Session, writer *publish.Writer, log *slog.Logger) {
 	tools := &apply.Tools{Vtysh: o.vtysh, FRRReload: o.frrReload, RunDir: o.frrRunDir}
 	tools.RemoveScratch()
 	applier := &apply.Applier{
@@ -93,7 +94,7 @@ func work(ctx context.Context, o options, bootID string, writer *publish.Writer,
 	l := loop.New(o.exchangeDir, applier, writer.Update, log)
 	l.CheckInterval = max(o.checkInterval, time.Second)
 	observer := &observe.Observer{
-		RunDir: o.frrRunDir, Daemons: o.daemons(), Log: log, Now: time.Now,
+		RunDir: o.frrRunDir, Daemons: o.daemons(), Before: before, Log: log, Now: time.Now,
 		Publish: writer.Update, Changed: l.DaemonChanged,
 	}
 	var wg sync.WaitGroup
@@ -102,6 +103,20 @@ func work(ctx context.Context, o options, bootID string, writer *publish.Writer,
 	}
 	wg.Wait()
 	writer.Write()
+}
+
+// lastSessions are those in the report that the reloader before this one left: it
+// saw the sessions come up. None where there is no such report.
+func lastSessions(dir string) []report.Session {
+	data, err := os.ReadFile(filepath.Join(dir, exchange.ReportFile))
+	if err != nil {
+		return nil
+	}
+	last, err := report.Decode(data)
+	if err != nil {
+		return nil
+	}
+	return last.Sessions
 }
 
 // daemons that must answer; mgmtd exists from FRR 9 on.

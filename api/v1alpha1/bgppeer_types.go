@@ -149,6 +149,17 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:MaxLength=253
 	BFDProfile string `json:"bfdProfile,omitempty"`
 
+	// enableGracefulRestart asks the router to keep the node's routes while FRR
+	// restarts (RFC 4724), for at most 120 s: connections then survive an upgrade
+	// or a crash of FRR. The router must support it, as a helper at least. It
+	// can't tell a restart of FRR from the end of the node: after a crash of the
+	// node it sends packets there for up to 120 s, unless the node's link goes
+	// down with it.
+	// Default: false. Changing it resets this peer's sessions on FRR 10; on FRR 8
+	// it doesn't, and is negotiated with the next OPEN.
+	// +optional
+	EnableGracefulRestart bool `json:"enableGracefulRestart,omitempty"`
+
 	// nodeSelectors say which nodes have this peer: those that match at least
 	// one selector. Default: all nodes. At most 64. Changing it opens or closes
 	// the sessions of the nodes concerned, no other.

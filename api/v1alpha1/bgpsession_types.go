@@ -62,10 +62,43 @@ type BGPSessionStatus struct {
 	// bfd is what BFD says of the path; absent where it doesn't watch it.
 	// +optional
 	BFD *SessionBFD `json:"bfd,omitempty"`
+	// gracefulRestart says whether the router keeps the node's routes while FRR
+	// restarts: Negotiated where both ends said in the OPEN that they take part.
+	// Absent while the session is not Established.
+	// +optional
+	GracefulRestart GracefulRestart `json:"gracefulRestart,omitempty"`
+	// restartNeeded are the fields of the BGPPeer whose value holds only from the
+	// next OPEN on: until then the session runs with the one before. Absent where
+	// there is none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	RestartNeeded []SessionParameter `json:"restartNeeded,omitempty"`
 	// prefixes counts routes per family. Updated at most once a minute.
 	// +optional
 	Prefixes SessionPrefixes `json:"prefixes,omitempty"`
 }
+
+// GracefulRestart says whether graceful restart was negotiated (RFC 4724).
+// +kubebuilder:validation:Enum=Negotiated;NotNegotiated
+type GracefulRestart string
+
+// The outcomes of the negotiation.
+const (
+	GracefulRestartNegotiated    GracefulRestart = "Negotiated"
+	GracefulRestartNotNegotiated GracefulRestart = "NotNegotiated"
+)
+
+// SessionParameter is a field of a BGPPeer that is negotiated in the OPEN.
+// +kubebuilder:validation:Enum=holdTime;keepaliveTime;enableGracefulRestart
+type SessionParameter string
+
+// The parameters that FRR changes without closing the session.
+const (
+	ParameterHoldTime        SessionParameter = "holdTime"
+	ParameterKeepaliveTime   SessionParameter = "keepaliveTime"
+	ParameterGracefulRestart SessionParameter = "enableGracefulRestart"
+)
 
 // BFDState is a state of BFD (RFC 5880 section 6.2).
 // +kubebuilder:validation:Enum=AdminDown;Down;Init;Up
@@ -136,6 +169,8 @@ type PrefixCount struct {
 // +kubebuilder:printcolumn:name="Sent4",type=integer,JSONPath=`.status.prefixes.ipv4.sent`
 // +kubebuilder:printcolumn:name="Sent6",type=integer,JSONPath=`.status.prefixes.ipv6.sent`
 // +kubebuilder:printcolumn:name="BFD",type=string,JSONPath=`.status.bfd.state`,priority=1
+// +kubebuilder:printcolumn:name="GracefulRestart",type=string,JSONPath=`.status.gracefulRestart`,priority=1
+// +kubebuilder:printcolumn:name="RestartNeeded",type=string,JSONPath=`.status.restartNeeded`,priority=1
 // +kubebuilder:printcolumn:name="LastReset",type=string,JSONPath=`.status.lastReset.reason`,priority=1
 type BGPSession struct {
 	metav1.TypeMeta `json:",inline"`

@@ -618,6 +618,11 @@ func (in *BGPSessionStatus) DeepCopyInto(out *BGPSessionStatus) {
 		*out = new(SessionBFD)
 		**out = **in
 	}
+	if in.RestartNeeded != nil {
+		in, out := &in.RestartNeeded, &out.RestartNeeded
+		*out = make([]SessionParameter, len(*in))
+		copy(*out, *in)
+	}
 	in.Prefixes.DeepCopyInto(&out.Prefixes)
 }
 

@@ -43,6 +43,8 @@ func (r *appliedReader) line(words []string) {
 		if prefix, err := netip.ParsePrefix(words[1]); err == nil {
 			r.applied.Prefixes[prefix] = struct{}{}
 		}
+	case len(words) == 3 && words[0] == "bgp" && words[2] == "preserve-fw-state":
+		r.applied.PreservesForwarding = true
 	case len(words) == 3 && words[1] == "tag":
 		r.tag(words[0], words[2])
 	case len(words) == 1 && words[0] == "exit":

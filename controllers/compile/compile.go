@@ -61,7 +61,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	c.forget(&changes)
 	c.sum.apply(changes)
 	if applied := appliedNumbers(s.Applied); c.sum.inUse.changed || !applied.equal(c.applied) {
-		c.frame, c.applied = c.policy.newFrame(s.Host.Forwarding, &c.sum.inUse, applied), applied
+		c.frame, c.applied = c.policy.newFrame(c.inputs.kernel, &c.sum.inUse, applied), applied
 		c.sum.inUse.changed = false
 	}
 	return &Result{
@@ -154,18 +154,18 @@ type policyInputs struct {
 	communities    []*v1alpha1.Community
 	profiles       []*v1alpha1.BFDProfile
 	secrets        map[string]*snapshot.Secret
-	host           snapshot.Host
+	kernel         kernel
 }
 
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
-		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, host: s.Host,
-		communities: s.Communities, profiles: s.BFDProfiles,
+		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets,
+		communities: s.Communities, profiles: s.BFDProfiles, kernel: kernelOf(s),
 	}
 }
 
 func (i policyInputs) equal(other policyInputs) bool {
-	return i.node == other.node && i.host == other.host &&
+	return i.node == other.node && i.kernel == other.kernel &&
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
 		slices.Equal(i.profiles, other.profiles) &&

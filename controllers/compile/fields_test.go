@@ -84,6 +84,7 @@ var fieldCases = []struct {
 	{"BGPPeer.passwordSecret.name", func(o *objects) { o.peer.Spec.PasswordSecret = &v1alpha1.SecretReference{Name: "other"} }, v1alpha1.ReasonSecretNotFound},
 	{"BGPPeer.nodeSelectors", func(o *objects) { o.peer.Spec.NodeSelectors = rack("r2") }, ""},
 	{"BGPPeer.bfdProfile", func(o *objects) { o.peer.Spec.BFDProfile = "slow" }, v1alpha1.ReasonBFDProfileNotFound},
+	{"BGPPeer.enableGracefulRestart", func(o *objects) { o.peer.Spec.EnableGracefulRestart = true }, " neighbor 192.0.2.1 graceful-restart"},
 	{"BFDProfile.receiveInterval", func(o *objects) { o.profile.Spec.ReceiveInterval = new(int32(100)) }, "  receive-interval 100"},
 	{"BFDProfile.transmitInterval", func(o *objects) { o.profile.Spec.TransmitInterval = new(int32(100)) }, "  transmit-interval 100"},
 	{"BFDProfile.detectMultiplier", func(o *objects) { o.profile.Spec.DetectMultiplier = new(int32(5)) }, "  detect-multiplier 5"},

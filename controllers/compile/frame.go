@@ -16,19 +16,19 @@ type frame struct {
 	undefined map[string]bool
 }
 
-func (p *Policy) newFrame(forwarding frrtemplates.Forwarding, inUse *usage, applied numbers) frame {
+func (p *Policy) newFrame(kernel kernel, inUse *usage, applied numbers) frame {
 	classes, undefined := inUse.number(applied)
-	return frame{config: p.buildConfig(forwarding, classes), issues: p.issuesOf(classes), undefined: undefined}
+	return frame{config: p.buildConfig(kernel, classes), issues: p.issuesOf(classes), undefined: undefined}
 }
 
 // buildConfig is the node's configuration without networks.
-func (p *Policy) buildConfig(forwarding frrtemplates.Forwarding, classes []numbered) frrtemplates.Config {
-	config := frrtemplates.Config{Forwarding: forwarding}
+func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Config {
+	config := frrtemplates.Config{Forwarding: kernel.forwarding}
 	if len(p.Peers) == 0 {
 		return config
 	}
 	config.BFDProfiles = p.profiles
-	router := frrtemplates.Router{ASN: p.ASN, RouterID: p.RouterID}
+	router := frrtemplates.Router{ASN: p.ASN, RouterID: p.RouterID, PreservesForwarding: kernel.serves && p.restartsGracefully()}
 	config.RouteMaps = classMaps(classes)
 	config.RouteMaps = append(config.RouteMaps, denyMap(frrtemplates.DenyMap))
 	for _, peer := range p.Peers {

@@ -38,6 +38,7 @@ func parseNeighbor(spec *v1alpha1.BGPPeerSpec) (frrtemplates.Neighbor, error) {
 		return neighbor, err
 	}
 	neighbor.Address, neighbor.RemoteASN = address, frrtemplates.ASN(spec.PeerASN)
+	neighbor.GracefulRestart = spec.EnableGracefulRestart
 	if err := parseHops(spec, &neighbor); err != nil {
 		return neighbor, err
 	}

@@ -111,12 +111,13 @@ route-map herald_out_tor-a_ipv4 permit 7
 exit
  set tag 16
 router bgp 1
+ bgp graceful-restart preserve-fw-state
   network 203.0.113.7/32 route-map herald.a
   network 203.0.113.777/32 route-map herald.a
   network 203.0.113.8/32
   network 2001:db8::1/128 route-map herald.a`))
 	if !reflect.DeepEqual(applied.Tags, map[string]frrtemplates.Tag{"herald.a": 12}) ||
-		!reflect.DeepEqual(applied.Sequences, map[frrtemplates.Tag]uint16{12: 7}) || len(applied.Prefixes) != 2 {
+		!reflect.DeepEqual(applied.Sequences, map[frrtemplates.Tag]uint16{12: 7}) || len(applied.Prefixes) != 2 || !applied.PreservesForwarding {
 		t.Errorf("%+v", applied)
 	}
 }

@@ -103,6 +103,9 @@ type Gates struct {
 // open, and its numbers stay with their classes for life.
 type Applied struct {
 	Prefixes map[netip.Prefix]struct{}
+	// PreservesForwarding: it tells routers that the node forwards while FRR
+	// restarts.
+	PreservesForwarding bool
 	// Tags by the name of the class's route-map.
 	Tags map[string]frrtemplates.Tag
 	// Sequences in the outbound maps, by tag.

@@ -3,6 +3,7 @@ package status
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,32 @@ func TestSessions(t *testing.T) {
 				t.Errorf("got %+v, want %s with %d flaps", got, test.state, test.flaps)
 			}
 		})
+	}
+}
+
+func TestNegotiatedParameters(t *testing.T) {
+	for name, c := range map[string]struct {
+		state      string
+		graceful   bool
+		pending    []report.Parameter
+		negotiated v1alpha1.GracefulRestart
+		needed     []v1alpha1.SessionParameter
+	}{
+		"down":           {"Active", true, []report.Parameter{report.HoldTime}, "", nil},
+		"negotiated":     {"Established", true, nil, "Negotiated", nil},
+		"not negotiated": {"Established", false, nil, "NotNegotiated", nil},
+		"all pending": {
+			"Established", false, []report.Parameter{report.HoldTime, report.KeepaliveTime, report.GracefulRestart}, "NotNegotiated",
+			[]v1alpha1.SessionParameter{"holdTime", "keepaliveTime", "enableGracefulRestart"},
+		},
+		"of another release": {"Established", false, []report.Parameter{"colour"}, "NotNegotiated", nil},
+	} {
+		view := goodView()
+		view.Report.Sessions = []report.Session{{Address: "192.0.2.1", State: c.state, GracefulRestart: c.graceful, Pending: c.pending}}
+		got := Sessions(view)[0].Status
+		if got.GracefulRestart != c.negotiated || !slices.Equal(got.RestartNeeded, c.needed) {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }
 

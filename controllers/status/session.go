@@ -88,6 +88,7 @@ func sessionStatus(view View, own frrtemplates.ASN, neighbor *frrtemplates.Neigh
 			State: v1alpha1.BFDState(seen.BFD.State), Diagnostic: seen.BFD.Diagnostic, RemoteDiagnostic: seen.BFD.RemoteDiagnostic,
 		}
 	}
+	status.GracefulRestart, status.RestartNeeded = negotiated(status.State, seen)
 	if seen.LastResetReason != "" {
 		status.LastReset = &v1alpha1.SessionReset{Reason: shorten(seen.LastResetReason, maxText), Time: second(seen.LastResetTime)}
 	}
@@ -95,6 +96,30 @@ func sessionStatus(view View, own frrtemplates.ASN, neighbor *frrtemplates.Neigh
 		status.LocalASN, status.RemoteASN = int64(seen.LocalASN), int64(seen.RemoteASN)
 	}
 	return status
+}
+
+// negotiated is what both ends agreed on when the session came up, and which
+// fields of the peer have got another value since.
+func negotiated(state v1alpha1.SessionState, seen *report.Session) (v1alpha1.GracefulRestart, []v1alpha1.SessionParameter) {
+	if state != v1alpha1.SessionEstablished {
+		return "", nil
+	}
+	var pending []v1alpha1.SessionParameter
+	for _, parameter := range seen.Pending {
+		if field, known := parameterFields[parameter]; known {
+			pending = append(pending, field)
+		}
+	}
+	if seen.GracefulRestart {
+		return v1alpha1.GracefulRestartNegotiated, pending
+	}
+	return v1alpha1.GracefulRestartNotNegotiated, pending
+}
+
+var parameterFields = map[report.Parameter]v1alpha1.SessionParameter{
+	report.HoldTime:        v1alpha1.ParameterHoldTime,
+	report.KeepaliveTime:   v1alpha1.ParameterKeepaliveTime,
+	report.GracefulRestart: v1alpha1.ParameterGracefulRestart,
 }
 
 // sessionState takes FRR's words; those beyond RFC 4271 ("Clearing", "Deleted")

@@ -27,8 +27,10 @@ type neighbor struct {
 	LastResetDueTo   string `json:"lastResetDueTo"`
 	NotificationText string `json:"lastNotificationReason"`
 	// BFD is absent where bgpd doesn't use it for the neighbor.
-	BFD      *struct{} `json:"peerBfdInfo"`
-	Families map[string]struct {
+	BFD *struct{} `json:"peerBfdInfo"`
+	timers
+	GracefulRestart gracefulRestart `json:"gracefulRestartInfo"`
+	Families        map[string]struct {
 		Sent     int64 `json:"sentPrefixCounter"`
 		Accepted int64 `json:"acceptedPrefixCounter"`
 	} `json:"addressFamilyInfo"`
@@ -68,6 +70,11 @@ func parseNeighbors(output string) (map[key]neighbor, error) {
 type history struct {
 	established      bool
 	since, lastReset *time.Time
+	flaps            int64
+	// opened is what was configured when the session came up.
+	opened *report.Parameters
+	// recalled: another reloader saw it.
+	recalled bool
 }
 
 // jitter of moments computed from ages.
@@ -92,7 +99,7 @@ func (o *Observer) sessions(neighbors map[key]neighbor, now time.Time) []report.
 }
 
 func remember(n neighbor, old history, known bool, now time.Time) history {
-	h := history{established: n.State == established, since: old.since}
+	h := history{established: n.State == established, since: old.since, flaps: n.Dropped}
 	if n.LastResetMsecs != nil {
 		h.lastReset = steady(old.lastReset, now.Add(-time.Duration(*n.LastResetMsecs)*time.Millisecond))
 	}
@@ -101,12 +108,36 @@ func remember(n neighbor, old history, known bool, now time.Time) history {
 		h.since = steady(old.since, time.Unix(n.EstablishedEpoch, 0))
 	case h.established && !old.established:
 		h.since = &now
+	case !h.established && (!known || old.recalled):
+		if h.since = nil; n.Dropped > 0 {
+			h.since = h.lastReset
+		}
 	case !h.established && old.established:
 		h.since = &now
-	case !h.established && !known && n.Dropped > 0:
-		h.since = h.lastReset
+	}
+	if h.established {
+		if h.opened = old.opened; !h.sameSession(old) {
+			opened := n.configured()
+			h.opened = &opened
+		}
 	}
 	return h
+}
+
+// sameSession says whether a session that is up is the one that was up before.
+func (h history) sameSession(before history) bool {
+	return before.opened != nil && h.flaps == before.flaps && h.since == before.since
+}
+
+// recall takes over what the reloader before this one saw.
+func (o *Observer) recall(sessions []report.Session) {
+	o.seen = make(map[key]history, len(sessions))
+	for _, s := range sessions {
+		o.seen[key{s.VRF, s.Address}] = history{
+			established: s.State == established, since: s.Since, lastReset: s.LastResetTime,
+			flaps: s.Flaps, opened: s.Opened, recalled: true,
+		}
+	}
 }
 
 func steady(old *time.Time, computed time.Time) *time.Time {
@@ -121,6 +152,10 @@ func session(k key, n neighbor, h history) report.Session {
 		Address: k.address, VRF: k.vrf, LocalASN: n.LocalAS, RemoteASN: n.RemoteAS,
 		State: n.State, Since: h.since, Flaps: n.Dropped,
 		LastResetReason: resetReason(n), LastResetTime: h.lastReset,
+	}
+	if h.opened != nil {
+		s.Opened, s.Pending = h.opened, n.pending(*h.opened)
+		s.GracefulRestart = h.opened.GracefulRestart && n.helps()
 	}
 	for family, counts := range n.Families {
 		prefixes := &report.Prefixes{Sent: counts.Sent, Accepted: counts.Accepted}

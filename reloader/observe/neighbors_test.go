@@ -39,7 +39,7 @@ func TestSessionsOfBothReleases(t *testing.T) {
 			up[0].LastResetReason, up[0].LastResetTime = "", nil // only 8.4 tells one before the first session
 			want := report.Session{
 				Address: "10.10.0.1", LocalASN: 64512, RemoteASN: 64500, State: "Established", Since: &since,
-				IPv4: &report.Prefixes{Sent: 1},
+				IPv4: &report.Prefixes{Sent: 1}, Opened: &report.Parameters{HoldTime: 180, KeepaliveTime: 60},
 			}
 			if diff := cmp.Diff(want, up[0]); diff != "" {
 				t.Error(diff)

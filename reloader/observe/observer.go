@@ -33,6 +33,8 @@ type Observer struct {
 	Daemons []string
 	Log     *slog.Logger
 	Now     func() time.Time
+	// Before are the sessions that the last reloader reported, if there was one.
+	Before []report.Session
 	// Publish takes changes to the report.
 	Publish func(func(*report.Report))
 	// Changed is called when a daemon stops answering and when it answers on a
@@ -46,6 +48,7 @@ type Observer struct {
 // Run looks until the context ends.
 func (o *Observer) Run(ctx context.Context) {
 	o.conns = map[string]*vty.Conn{}
+	o.recall(o.Before)
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
 	defer o.closeAll()
@@ -155,6 +158,7 @@ func (o *Observer) down(sessions []report.Session) []report.Session {
 			}
 			s.State, s.LastResetReason, s.LastResetTime = "Idle", bgpdGone, &now
 			s.IPv4, s.IPv6, s.BFD = nil, nil, nil
+			s.GracefulRestart, s.Opened, s.Pending = false, nil, nil
 		}
 		marked = append(marked, s)
 	}

@@ -85,7 +85,35 @@ type Session struct {
 	IPv6 *Prefixes `json:"ipv6,omitempty"`
 	// BFD is absent where it doesn't watch the session.
 	BFD *BFD `json:"bfd,omitempty"`
+	// GracefulRestart says that the router keeps this node's routes while FRR
+	// restarts: both ends agreed on it when the session came up.
+	GracefulRestart bool `json:"gracefulRestart,omitempty"`
+	// Opened is what FRR was configured with when the session came up; absent
+	// while it is down.
+	Opened *Parameters `json:"opened,omitempty"`
+	// Pending are the parameters of which FRR has another value now, which holds
+	// from the next OPEN on.
+	Pending []Parameter `json:"pending,omitempty"`
 }
+
+// Parameters of a session that are negotiated in the OPEN and that FRR changes
+// without closing the session.
+type Parameters struct {
+	// HoldTime and KeepaliveTime in seconds.
+	HoldTime        int64 `json:"holdTime"`
+	KeepaliveTime   int64 `json:"keepaliveTime"`
+	GracefulRestart bool  `json:"gracefulRestart"`
+}
+
+// Parameter names one of Parameters.
+type Parameter string
+
+// The names.
+const (
+	HoldTime        Parameter = "hold-time"
+	KeepaliveTime   Parameter = "keepalive-time"
+	GracefulRestart Parameter = "graceful-restart"
+)
 
 // BFD is the state of the path of a session.
 type BFD struct {

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/test/lab/node"
 	"github.com/herald-lb/herald/test/lab/router"
 )
 
@@ -26,6 +27,18 @@ var _ = Describe("Session parameters", func() {
 			Expect(holdTimeAt(addr)).To(Equal(30*time.Second), "what the last OPEN agreed on holds: %s", addr)
 		}
 
+		By("asking for what is negotiated, also after a restart of the reloader")
+		for _, n := range allNodes {
+			Eventually(ctx, negotiation).WithArguments(ctx, n, "tor-a").Should(Equal("NotNegotiated [holdTime keepaliveTime]"), n)
+		}
+		kill(ctx, containersOf(node.Reloader)...)
+		healthy(ctx, allNodes...)
+		for _, n := range allNodes {
+			Eventually(ctx, negotiation).WithArguments(ctx, n, "tor-a").Should(Equal("NotNegotiated [holdTime keepaliveTime]"), n)
+			Expect(negotiation(ctx, n, "tor-b")).To(Equal("NotNegotiated []"), n)
+		}
+		expectNoReset(ctx)
+
 		mayReset("tor-a")
 		for _, addr := range site.NodeAddresses(router.IPv4) {
 			Expect(site.Router("tor-a").Disable(ctx, addr)).To(Succeed())
@@ -33,6 +46,9 @@ var _ = Describe("Session parameters", func() {
 		}
 		for _, addr := range site.NodeAddresses(router.IPv4) {
 			Eventually(holdTimeAt).WithArguments(addr).WithTimeout(20*time.Second).Should(Equal(12*time.Second), "%s", addr)
+		}
+		for _, n := range allNodes {
+			Eventually(ctx, negotiation).WithArguments(ctx, n, "tor-a").Should(Equal("NotNegotiated []"), n)
 		}
 	}, SpecTimeout(specTimeout))
 })
