@@ -48,8 +48,10 @@ var valid = map[string]func() map[string]any{
 		return map[string]any{
 			"ipAddressPoolSelectors": []any{map[string]any{"matchLabels": map[string]any{"tier": "gold"}}},
 			"ipAddressPools":         []any{"p"}, "peers": []any{"tor"}, "communities": []any{"64512:0", "no-export", "4294967295:0:1", "large:1:2:3", "Alias-1.a_b"},
-			"localPref":     int64(4294967295),
-			"nodeSelectors": []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}},
+			"localPref":          int64(4294967295),
+			"nodeSelectors":      []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}},
+			"serviceSelectors":   []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}, map[string]any{}},
+			"namespaceSelectors": []any{map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "shop"}}},
 		}
 	},
 }
@@ -274,6 +276,8 @@ var _ = Describe("Admission", func() {
 		Entry("too many communities", "communities", items(65, "1:1"), "must have at most 64 items"),
 		Entry("one pool twice", "ipAddressPools", []any{"p", "p"}, "Duplicate value"),
 		Entry("too many pool selectors", "ipAddressPoolSelectors", slices.Repeat([]any{map[string]any{}}, 65), "must have at most 64 items"),
+		Entry("too many service selectors", "serviceSelectors", slices.Repeat([]any{map[string]any{}}, 65), "must have at most 64 items"),
+		Entry("too many namespace selectors", "namespaceSelectors", slices.Repeat([]any{map[string]any{}}, 65), "must have at most 64 items"),
 		Entry("too many pools", "ipAddressPools", items(65, "p#"), "must have at most 64 items"),
 		Entry("too many peers", "peers", items(65, "p#"), "must have at most 64 items"),
 	)

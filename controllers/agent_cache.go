@@ -20,8 +20,9 @@ func AgentCache(node, secretsNamespace string) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Node{}:    {Field: only("metadata.name", node), Transform: agentNode},
-			&corev1.Service{}: {Field: only("spec.type", string(corev1.ServiceTypeLoadBalancer)), Transform: agentService},
+			&corev1.Node{}:      {Field: only("metadata.name", node), Transform: agentNode},
+			&corev1.Namespace{}: {Transform: trim(trimNamespace)},
+			&corev1.Service{}:   {Field: only("spec.type", string(corev1.ServiceTypeLoadBalancer)), Transform: agentService},
 			&discoveryv1.EndpointSlice{}: {
 				Label:     slicesOfServices(),
 				Transform: func(in any) (any, error) { return agentSlice(in, node), nil },
@@ -71,7 +72,7 @@ func agentService(in any) (any, error) {
 	if !ok {
 		return in, nil
 	}
-	return &corev1.Service{
+	trimmed := &corev1.Service{
 		ObjectMeta: identity(&service.ObjectMeta),
 		Spec: corev1.ServiceSpec{
 			Type:                  service.Spec.Type,
@@ -80,7 +81,9 @@ func agentService(in any) (any, error) {
 			HealthCheckNodePort:   service.Spec.HealthCheckNodePort,
 		},
 		Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: service.Status.LoadBalancer.Ingress}},
-	}, nil
+	}
+	trimmed.Labels = service.Labels
+	return trimmed, nil
 }
 
 // agentSlice keeps what snapshot.TrimSlice reads for one node: at most one usable

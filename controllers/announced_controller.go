@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
+	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/controllers/status"
 )
@@ -143,9 +145,15 @@ func (r *announcedReconciler) ask(ctx context.Context, service *corev1.Service) 
 			trimmed[slices.Items[i].Name] = slice
 		}
 	}
-	known, err = r.fleet.read(ctx, func(fleet *status.Fleet) {
-		announced = status.AnnouncedOf(fleet, snapshot.TrimService(service), trimmed)
-	})
+	subject := compile.Subject{Service: snapshot.TrimService(service), Slices: trimmed}
+	namespace := &corev1.Namespace{}
+	switch err := r.client.Get(ctx, client.ObjectKey{Name: service.Namespace}, namespace); {
+	case err == nil:
+		subject.Namespace = snapshot.TrimNamespace(namespace)
+	case !apierrors.IsNotFound(err): // fleet tells when it is seen
+		return announced, false, fmt.Errorf("service %q: namespace: %w", client.ObjectKeyFromObject(service), err)
+	}
+	known, err = r.fleet.read(ctx, func(fleet *status.Fleet) { announced = status.AnnouncedOf(fleet, subject) })
 	return announced, known, err
 }
 

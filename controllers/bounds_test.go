@@ -45,6 +45,7 @@ var _ = Describe("Bounds", func() {
 			n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now()}}
 		})
 		change(newNode("n1", nil), func(n *corev1.Node) { n.Labels = map[string]string{"unrelated": "yes"} })
+		change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}, func(n *corev1.Namespace) { n.Labels["unrelated"] = "yes" })
 		changeStatus(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}, func(n *v1alpha1.BGPNode) { n.Status.Routes = &v1alpha1.RouteCount{IPv4: 7} })
 		changeStatus(&v1alpha1.BGPSession{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SessionName("n1", "tor")}}, func(s *v1alpha1.BGPSession) {
 			s.Status.Prefixes.IPv4 = &v1alpha1.PrefixCount{Sent: 7}
@@ -68,6 +69,8 @@ var _ = Describe("Bounds", func() {
 		Entry("M8 the manager reads no Secret", "herald-manager", "get", "", "secrets", "herald-secrets", false),
 		Entry("M8 the manager lists no Secret", "herald-manager", "list", "", "secrets", "", false),
 		Entry("the manager doesn't write Services", "herald-manager", "update", "", "services", "default", false),
+		Entry("the agent reads Namespaces", "herald-agent", "watch", "", "namespaces", "", true),
+		Entry("the agent doesn't write Namespaces", "herald-agent", "patch", "", "namespaces", "default", false),
 		Entry("the agent reads peers' Secrets", "herald-agent", "get", "", "secrets", "herald-secrets", true),
 		Entry("M8 the agent reads no other Secret", "herald-agent", "get", "", "secrets", "default", false),
 		Entry("the agent doesn't write peers", "herald-agent", "update", "herald-lb.io", "bgppeers", "", false),

@@ -114,6 +114,17 @@ func (f *fleet) policiesChanged() {
 	f.tellAll()
 }
 
+// namespaceChanged: a Namespace has come, gone or got other labels, which
+// advertisements may select Services by.
+func (f *fleet) namespaceChanged() {
+	f.mutex.RLock()
+	read := f.stale || slices.ContainsFunc(f.state.Policies, (*compile.Policy).ReadsNamespaces)
+	f.mutex.RUnlock()
+	if read {
+		f.services.enqueue(allRequest)
+	}
+}
+
 func (f *fleet) tellAll() {
 	for _, reconciler := range []*trigger{&f.peers, &f.advertisements, &f.communities, &f.profiles, &f.services} {
 		reconciler.enqueue(allRequest)

@@ -28,6 +28,7 @@ func (w fleetWatches) synced() bool {
 func (f *fleet) watch(ctx context.Context) error {
 	for _, register := range []func(context.Context, cache.Cache) (toolscache.InformerSynced, error){
 		watcher(&corev1.Node{}, sameNode, func(*corev1.Node, bool) { f.policiesChanged() }),
+		watcher(&corev1.Namespace{}, sameLabels, func(*corev1.Namespace, bool) { f.namespaceChanged() }),
 		watcher(&v1alpha1.IPAddressPool{}, samePool, func(*v1alpha1.IPAddressPool, bool) { f.policiesChanged() }),
 		watcher(&v1alpha1.BGPPeer{}, sameSpec, func(*v1alpha1.BGPPeer, bool) { f.policiesChanged() }),
 		watcher(&v1alpha1.BGPAdvertisement{}, sameSpec, func(*v1alpha1.BGPAdvertisement, bool) { f.policiesChanged() }),
@@ -84,6 +85,8 @@ func sameNode(old, now *corev1.Node) bool {
 	return old.UID == now.UID && equality.Semantic.DeepEqual(old.Labels, now.Labels) &&
 		equality.Semantic.DeepEqual(old.Status, now.Status) // trimmed: addresses and one condition
 }
+
+func sameLabels(old, now *corev1.Namespace) bool { return maps.Equal(old.Labels, now.Labels) }
 
 func sameSpec[T client.Object](old, now T) bool {
 	return old.GetUID() == now.GetUID() && old.GetGeneration() == now.GetGeneration()

@@ -253,6 +253,18 @@ var _ = Describe("BGPAdvertisement status", func() {
 		Eventually(advertisementAccepted("b")).Should(Equal("True Accepted"))
 	})
 
+	It("V7 what a node alone can see, because Services bring the two together, is told too", func() {
+		runManager()
+		create(newNode("n1", nil), newPool("p", "203.0.113.0/24"), newPeer("tor", "192.0.2.1"), newAdvertisement("a"))
+		reports("n1", true)
+		Eventually(advertisementAccepted("a")).Should(Equal("True Accepted"))
+		told := v1alpha1.NodeIssue{Kind: "BGPAdvertisement", Name: "a", Reason: v1alpha1.ReasonOverruled, Message: "spec.localPref yields"}
+		reports("n1", true, told)
+		Eventually(advertisementAccepted("a")).Should(Equal("True Overruled"))
+		reports("n1", true)
+		Eventually(advertisementAccepted("a")).Should(Equal("True Accepted"))
+	})
+
 	It("P2 local-pref to eBGP peers only is Accepted, and says that it has no effect", func() {
 		runManager()
 		advertisement := newAdvertisement("a")
@@ -338,6 +350,40 @@ func nodeOf(without string) *corev1.Node {
 }
 
 var _ = Describe("The condition Announced", func() {
+	It("D9 follows the labels of the Service and of its namespace", func() {
+		runManager()
+		advertisement := newAdvertisement("marked")
+		advertisement.Spec.ServiceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"public": "yes"}}}
+		advertisement.Spec.NamespaceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"env": "prod"}}}
+		create(newNode("n1", nil), newPool("p", "203.0.113.0/31"), newPeer("tor", "192.0.2.1"), advertisement)
+		reports("n1", true)
+		session("n1", "tor", v1alpha1.SessionEstablished)
+		public := func(s *corev1.Service) { s.Labels = map[string]string{"public": "yes"} }
+		create(newService("a", "4", public), endpoints("a", "IPv4", "n1"))
+		label := func(object client.Object, name, value string) {
+			GinkgoHelper()
+			change(object, func(o client.Object) {
+				labels := o.GetLabels()
+				if labels == nil {
+					labels = map[string]string{}
+				}
+				labels[name] = value
+				o.SetLabels(labels)
+			})
+		}
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+		DeferCleanup(func() { label(namespace, "env", "") })
+
+		// One Service's condition is rewritten at most every 30 s: each is moved once.
+		Eventually(announced("a")).Should(Equal("False NoAdvertisement"))
+		label(namespace, "env", "prod")
+		Eventually(announced("a")).Should(Equal("True AllNodes"))
+		create(newService("b", "4"), endpoints("b", "IPv4", "n1"))
+		Eventually(announced("b")).Should(Equal("False NoAdvertisement"))
+		label(newService("b", "4"), "public", "yes")
+		Eventually(announced("b")).Should(Equal("True AllNodes"))
+	})
+
 	const slow = 45 * time.Second // the second correction within 30 s waits
 
 	It("M3 follows what is missing, what the nodes report, and sessions", func() {

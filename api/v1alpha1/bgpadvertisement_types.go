@@ -27,6 +27,28 @@ type BGPAdvertisementSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	IPAddressPoolSelectors []metav1.LabelSelector `json:"ipAddressPoolSelectors,omitempty"`
 
+	// serviceSelectors say by their labels which Services' addresses are
+	// announced: those that match at least one selector, of those that pass
+	// namespaceSelectors and the pools. Editing a Service's labels moves its
+	// routes at once. An address that Services share has what applies to any of
+	// them. A malformed selector matches nothing.
+	// Default: all Services. At most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	ServiceSelectors []metav1.LabelSelector `json:"serviceSelectors,omitempty"`
+
+	// namespaceSelectors say by their namespace's labels which Services'
+	// addresses are announced: those whose namespace matches at least one
+	// selector, of those that pass serviceSelectors and the pools. To select by
+	// name use the label kubernetes.io/metadata.name. Editing a namespace's
+	// labels moves the routes at once. A malformed selector matches nothing.
+	// Default: all namespaces. At most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	NamespaceSelectors []metav1.LabelSelector `json:"namespaceSelectors,omitempty"`
+
 	// nodeSelectors say which nodes announce: those that match at least one
 	// selector. Default: all nodes. At most 64.
 	// +optional

@@ -16,6 +16,8 @@ type Advertisement struct {
 	Name string
 	// pools by name; nil is all.
 	pools map[string]bool
+	// services and namespaces select Services.
+	services, namespaces anyOf
 	// peers by name; empty is all.
 	peers []string
 	attributes
@@ -23,6 +25,18 @@ type Advertisement struct {
 
 func (a *Advertisement) takes(pool string) bool {
 	return a.pools == nil || a.pools[pool]
+}
+
+// takesAll says that no Service is looked at.
+func (a *Advertisement) takesAll() bool { return a.services == nil && a.namespaces == nil }
+
+// selects says whether a Service passes. Of a namespace that isn't known nothing
+// can be said: then no selector of namespaces matches.
+func (a *Advertisement) selects(s Subject) bool {
+	if a.namespaces != nil && (s.Namespace == nil || !a.namespaces.matches(s.Namespace.Labels)) {
+		return false
+	}
+	return a.services.matches(s.Service.Labels)
 }
 
 func (a *Advertisement) reaches(peer string) bool {
@@ -41,12 +55,15 @@ func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers [
 		b.refuseUnknown(ref, object, known)
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
 		pools := b.selectPools(ref, &object.Spec)
+		services := b.selectors(ref, "serviceSelectors", "Service", object.Spec.ServiceSelectors)
+		namespaces := b.selectors(ref, "namespaceSelectors", "namespace", object.Spec.NamespaceSelectors)
 		attributes, ok := b.parseAttributes(ref, &object.Spec)
 		if !ok {
 			continue
 		}
 		accepted := &Advertisement{
-			Name: object.Name, pools: pools, peers: object.Spec.Peers, attributes: attributes,
+			Name: object.Name, pools: pools, services: services, namespaces: namespaces,
+			peers: object.Spec.Peers, attributes: attributes,
 		}
 		if selected && b.communitiesFit(ref, accepted) {
 			b.policy.Advertisements = append(b.policy.Advertisements, accepted)
@@ -80,26 +97,42 @@ func unknown(names []string, known func(string) bool) string {
 }
 
 // communitiesFit refuses an advertisement which, with the older ones that it
-// meets, has more communities for a peer than FRR takes.
+// meets on every Service, has more communities for a peer than FRR takes. Where
+// it meets others is found when a Service brings them together (newClass).
 func (b *builder) communitiesFit(ref ObjectRef, a *Advertisement) bool {
 	for _, pool := range b.policy.Pools.Pools {
 		if !a.takes(pool.Name) {
 			continue
 		}
-		meets := slices.DeleteFunc(slices.Clone(b.policy.Advertisements), func(older *Advertisement) bool { return !older.takes(pool.Name) })
-		if tooMany(append(meets, a)) == "" {
-			continue
-		}
-		for _, peer := range b.policy.Peers {
-			if what := tooMany(reaching(append(meets, a), peer.Name)); a.reaches(peer.Name) && what != "" {
-				b.refuse(ref, v1alpha1.ReasonTooManyCommunities, fmt.Sprintf(
-					"spec.communities: with older BGPAdvertisements the routes of pool %q would carry %s to peer %q: remove some",
-					pool.Name, what, peer.Name))
-				return false
-			}
+		meets := slices.DeleteFunc(slices.Clone(b.policy.Advertisements), func(older *Advertisement) bool {
+			return !older.takes(pool.Name) || !older.takesAll()
+		})
+		if what, peer := b.policy.overflow(meets, a); what != "" {
+			b.refuse(ref, v1alpha1.ReasonTooManyCommunities, fmt.Sprintf(
+				"spec.communities: with older BGPAdvertisements the routes of pool %q would carry %s to peer %q: remove some",
+				pool.Name, what, peer))
+			return false
 		}
 	}
 	return true
+}
+
+// overflow says which communities the routes to a peer have too many of if an
+// advertisement comes to the older ones; empty: none.
+func (p *Policy) overflow(older []*Advertisement, a *Advertisement) (what, peer string) {
+	if len(a.communities)+len(a.large) == 0 {
+		return "", ""
+	}
+	all := append(slices.Clone(older), a)
+	if tooMany(all) == "" {
+		return "", ""
+	}
+	for _, peer := range p.Peers {
+		if what := tooMany(reaching(all, peer.Name)); a.reaches(peer.Name) && what != "" {
+			return what, peer.Name
+		}
+	}
+	return "", ""
 }
 
 // tooMany says which communities are more than FRR takes; empty: none.

@@ -121,7 +121,7 @@ func overruled(clashes []clash) []Issue {
 			Object: ObjectRef{Kind: "BGPAdvertisement", Name: c.loser},
 			Reason: v1alpha1.ReasonOverruled,
 			Message: fmt.Sprintf(
-				"%s %s yields to %s of the older BGPAdvertisement %q on routes that both announce to %s: make them equal, or let the two select different addresses, nodes or peers",
+				"%s %s yields to %s of the older BGPAdvertisement %q on routes that both announce to %s: make them equal, or let the two select different addresses, Services, nodes or peers",
 				c.field, c.lost, c.won, c.winner, strings.Join(atMost(c.peers, 3), ", ")),
 		})
 	}

@@ -16,6 +16,52 @@ import (
 
 const manyServices = 10_000
 
+// selectiveStore is the same with two more advertisements, one for every other
+// Service and one for every fifth namespace: four classes.
+func selectiveStore() *snapshot.Store {
+	store := manyStore()
+	for name, spec := range map[string]v1alpha1.BGPAdvertisementSpec{
+		"d": {ServiceSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"parity": "0"}}}},
+		"e": {NamespaceSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"fifth": "0"}}}},
+	} {
+		store.SetAdvertisement(&v1alpha1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec})
+	}
+	for i := range 50 {
+		store.SetNamespace(&snapshot.Namespace{Name: manyKey(i).Namespace, Labels: map[string]string{"fifth": fmt.Sprint(i % 5)}})
+	}
+	return store
+}
+
+// BenchmarkSelectiveFromScratch10000 is from scratch where advertisements look at
+// the Services.
+func BenchmarkSelectiveFromScratch10000(b *testing.B) {
+	s := selectiveStore().Snapshot()
+	for b.Loop() {
+		body, err := frrtemplates.Render(compile.Compile(s).Config)
+		if err != nil || len(body) < manyServices*40 {
+			b.Fatal(len(body), err)
+		}
+	}
+}
+
+// BenchmarkRelabelledOneOf10000: one Service's label moves it to another class.
+func BenchmarkRelabelledOneOf10000(b *testing.B) {
+	store := selectiveStore()
+	compiler, renderer := compile.NewCompiler(), frrtemplates.NewRenderer()
+	parity := 0
+	for b.Loop() {
+		parity = 1 - parity
+		service := *store.Snapshot().Services[manyKey(77)]
+		service.Labels = map[string]string{"parity": fmt.Sprint(parity)}
+		if !store.SetService(manyKey(77), &service) {
+			b.Fatal("no change")
+		}
+		if _, err := renderer.Render(compiler.Compile(store.Snapshot()).Config); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // manyStore is a node with two peers, three advertisements and 10,000 Services.
 func manyStore() *snapshot.Store {
 	store := snapshot.NewStore(nil, snapshot.Host{}, nil)
@@ -46,7 +92,7 @@ func manyKey(i int) types.NamespacedName {
 
 func setManyService(store *snapshot.Store, i, address int) {
 	store.SetService(manyKey(i), &snapshot.Service{
-		Key: manyKey(i), Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 64, byte(address >> 8), byte(address)})},
+		Key: manyKey(i), Labels: map[string]string{"parity": fmt.Sprint(i % 2)}, Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 64, byte(address >> 8), byte(address)})},
 	})
 }
 
@@ -105,9 +151,9 @@ func BenchmarkPolicy(b *testing.B) {
 func BenchmarkServicePerPolicy(b *testing.B) {
 	s := manyStore().Snapshot()
 	policy := compile.NewPolicy(s)
-	service, slices := s.Services[manyKey(77)], s.Slices[manyKey(77)]
+	subject := compile.Subject{Service: s.Services[manyKey(77)], Slices: s.Slices[manyKey(77)]}
 	for b.Loop() {
-		if d := policy.Service(service, slices); len(d.Lines) != 1 {
+		if d := policy.Service(subject); len(d.Lines) != 1 {
 			b.Fatal(d.Why)
 		}
 	}

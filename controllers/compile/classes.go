@@ -2,10 +2,12 @@ package compile
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/pools"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
@@ -17,12 +19,15 @@ type class struct {
 	routeMap string
 	// members are the indices of its advertisements in the Policy, ascending.
 	members []int
-	// advertisements, the oldest first.
+	// advertisements of the members, the oldest first, without those that don't
+	// fit in.
 	advertisements []*Advertisement
 	// peers that its prefixes of each family reach, by name.
 	peers map[frrtemplates.Family][]string
 	// clashes are where its advertisements disagree.
 	clashes []clash
+	// leftOut says which members don't fit in.
+	leftOut []Issue
 }
 
 // classes are those that a Policy was asked for. It is safe for concurrent use.
@@ -56,8 +61,13 @@ func (p *Policy) newClass(members []int) *class {
 	c := &class{members: members, peers: map[frrtemplates.Family][]string{}}
 	names := make([]string, 0, len(members))
 	for _, member := range members {
-		c.advertisements = append(c.advertisements, p.Advertisements[member])
-		names = append(names, p.Advertisements[member].Name)
+		a := p.Advertisements[member]
+		if what, peer := p.overflow(c.advertisements, a); what != "" {
+			c.leaveOut(a, what, peer)
+			continue
+		}
+		c.advertisements = append(c.advertisements, a)
+		names = append(names, a.Name)
 	}
 	slices.Sort(names)
 	c.routeMap = frrtemplates.ClassMap(names)
@@ -75,6 +85,18 @@ func (p *Policy) newClass(members []int) *class {
 		slices.Sort(names)
 	}
 	return c
+}
+
+// leaveOut an advertisement as a whole: its routes must not go out without what
+// was asked for.
+func (c *class) leaveOut(a *Advertisement, what, peer string) {
+	c.leftOut = append(c.leftOut, Issue{
+		Object: ObjectRef{Kind: "BGPAdvertisement", Name: a.Name},
+		Reason: v1alpha1.ReasonOverruled,
+		Message: fmt.Sprintf(
+			"spec.communities: with older BGPAdvertisements (such as %q) the routes of some Services would carry %s to peer %q: on these the older ones hold, and this one does not apply; remove some, or let them select different Services",
+			c.advertisements[0].Name, what, peer),
+	})
 }
 
 // unite is the class of a prefix that several Services need: whatever applies to
@@ -99,29 +121,62 @@ func reaching(advertisements []*Advertisement, peer string) []*Advertisement {
 	return to
 }
 
-// formClasses finds each pool's class: that of a Service of which nothing
-// matters but its address. These stand whether there is such a Service or not,
-// so that it only ever adds or removes a line.
+// takers are the advertisements that take a pool's addresses, by their indices.
+type takers struct {
+	// all take every Service's; some look at the Service.
+	all, some []int
+	// class of a Service that none of the latter select; nil: it has none.
+	class *class
+}
+
+// formClasses finds each pool's takers. The class of those that take every
+// Service stands whether there is one or not, so that such a Service only ever
+// adds or removes a line.
 func (p *Policy) formClasses() {
 	for _, pool := range p.Pools.Pools {
-		if c := p.classOf(p.taking(pool)); c != nil {
-			p.classOfPool[pool] = c
-			if !slices.Contains(p.standing, c) {
-				p.standing = append(p.standing, c)
-			}
+		t := p.takersOf(pool)
+		p.takers[pool] = t
+		if t.class != nil && !slices.Contains(p.standing, t.class) {
+			p.standing = append(p.standing, t.class)
 		}
 	}
 }
 
-// taking are the advertisements that take a pool's addresses.
-func (p *Policy) taking(pool *pools.Pool) []int {
-	var members []int
+func (p *Policy) takersOf(pool *pools.Pool) takers {
+	var t takers
 	for i, a := range p.Advertisements {
-		if a.takes(pool.Name) {
+		switch {
+		case !a.takes(pool.Name):
+		case a.takesAll():
+			t.all = append(t.all, i)
+		default:
+			t.some = append(t.some, i)
+		}
+	}
+	t.class = p.classOf(t.all)
+	return t
+}
+
+// classFor is the class of a Service's address of a pool; nil: nothing takes it.
+func (p *Policy) classFor(s Subject, pool *pools.Pool) *class {
+	t := p.takers[pool]
+	var buffer [16]int
+	members := append(buffer[:0], t.all...)
+	for _, i := range t.some {
+		if p.Advertisements[i].selects(s) {
 			members = append(members, i)
 		}
 	}
-	return members
+	if len(members) == len(t.all) {
+		return t.class
+	}
+	slices.Sort(members)
+	return p.classOf(members)
+}
+
+// ReadsNamespaces says whether labels of Namespaces decide about anything.
+func (p *Policy) ReadsNamespaces() bool {
+	return slices.ContainsFunc(p.Advertisements, func(a *Advertisement) bool { return a.namespaces != nil })
 }
 
 // usage counts for what each class is needed.
@@ -160,6 +215,7 @@ type numbered struct {
 // got none, because more are in use than there are sequence numbers: their
 // prefixes can't be announced.
 func (u *usage) number(applied numbers) (all []numbered, without map[string]bool) {
+	// Two that differ only in what is left out are one here.
 	byName := map[string]*class{}
 	for c := range u.counts {
 		byName[c.routeMap] = c

@@ -32,8 +32,7 @@ type Compiler struct {
 
 // memo is what was decided about a Service, and by what.
 type memo struct {
-	service *snapshot.Service
-	slices  map[string]*snapshot.Slice
+	subject Subject
 	// open and applied are what the gate said; applied only while not open.
 	open    bool
 	applied []bool
@@ -74,18 +73,19 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 
 func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot, changes *changes) {
 	gate := gateOf(key, service, s)
+	subject := Subject{Service: service, Namespace: s.Namespaces[key.Namespace], Slices: s.Slices[key]}
 	m := c.services[key]
 	if m == nil {
 		m = &memo{}
 		c.services[key] = m
-	} else if m.holds(service, s.Slices[key], gate) {
+	} else if m.holds(subject, gate) {
 		m.generation = c.generation
 		return
 	}
-	decision := compileService(service, s.Slices[key], c.policy, gate)
+	decision := compileService(subject, c.policy, gate)
 	changes.add(key, m.decision, decision)
 	*m = memo{
-		service: service, slices: s.Slices[key], open: gate.open, applied: gate.appliedTo(service),
+		subject: subject, open: gate.open, applied: gate.appliedTo(service),
 		decision: decision, generation: c.generation,
 	}
 }
@@ -102,10 +102,11 @@ func (c *Compiler) forget(changes *changes) {
 
 // holds says whether nothing that the decision was made by has changed. Objects
 // of a Snapshot are replaced, never changed, so the same object is the same.
-func (m *memo) holds(service *snapshot.Service, all map[string]*snapshot.Slice, gate gate) bool {
-	return m.service == service && m.open == gate.open &&
-		(sameMap(m.slices, all) || maps.Equal(m.slices, all)) &&
-		(gate.open || slices.Equal(m.applied, gate.appliedTo(service)))
+func (m *memo) holds(now Subject, gate gate) bool {
+	old := &m.subject
+	return old.Service == now.Service && old.Namespace == now.Namespace && m.open == gate.open &&
+		(sameMap(old.Slices, now.Slices) || maps.Equal(old.Slices, now.Slices)) &&
+		(gate.open || slices.Equal(m.applied, gate.appliedTo(now.Service)))
 }
 
 func sameMap(a, b map[string]*snapshot.Slice) bool { return mapIdentity(a) == mapIdentity(b) }

@@ -31,8 +31,11 @@ metadata: {name: tor-a}
 type: kubernetes.io/basic-auth
 stringData: {password: hush}
 ---
+kind: Namespace
+metadata: {name: default, labels: {rack: r1}}
+---
 kind: Service
-metadata: {name: web}
+metadata: {name: web, labels: {rack: r1}}
 status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}
 ---
 kind: EndpointSlice
@@ -94,6 +97,8 @@ var fieldCases = []struct {
 	{"BFDProfile.minimumTtl", func(o *objects) { o.profile.Spec.MinimumTTL = new(int32(250)) }, "  minimum-ttl 250"},
 	{"BGPAdvertisement.ipAddressPools", func(o *objects) { o.advertisement.Spec.IPAddressPools = []string{"none"} }, v1alpha1.ReasonPoolNotFound},
 	{"BGPAdvertisement.ipAddressPoolSelectors", func(o *objects) { o.advertisement.Spec.IPAddressPoolSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
+	{"BGPAdvertisement.serviceSelectors", func(o *objects) { o.advertisement.Spec.ServiceSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
+	{"BGPAdvertisement.namespaceSelectors", func(o *objects) { o.advertisement.Spec.NamespaceSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
 	{"BGPAdvertisement.nodeSelectors", func(o *objects) { o.advertisement.Spec.NodeSelectors = rack("r2") }, ""},
 	{"BGPAdvertisement.peers", func(o *objects) { o.advertisement.Spec.Peers = []string{"none"} }, v1alpha1.ReasonPeerNotFound},
 	{"BGPAdvertisement.communities", func(o *objects) { o.advertisement.Spec.Communities = []v1alpha1.CommunityValue{"64512:100"} }, " set community 64512:100"},
@@ -246,6 +251,8 @@ func TestWhatIsReadOfKubernetesTakesEffect(t *testing.T) {
 	local := strings.Replace(fieldBase, "kind: Service\n", "kind: Service\nspec: {externalTrafficPolicy: Local}\n", 1)
 	elsewhere := strings.Replace(fieldBase, "nodeName: node-a", "nodeName: node-b", 1)
 	cases := map[string]struct{ base, old, new string }{
+		"service's labels":      {fieldBase, "name: web, labels: {rack: r1}", "name: web, labels: {rack: r2}"},
+		"namespace's labels":    {fieldBase, "name: default, labels: {rack: r1}", "name: default, labels: {rack: r2}"},
 		"service's address":     {fieldBase, "203.0.113.7", "203.0.113.8"},
 		"externalTrafficPolicy": {elsewhere, "kind: Service\n", "kind: Service\nspec: {externalTrafficPolicy: Local}\n"},
 		"loadBalancerClass":     {fieldBase, "kind: Service\n", "kind: Service\nspec: {loadBalancerClass: example.com/other}\n"},
@@ -276,6 +283,10 @@ func decideYAML(t *testing.T, text string) string {
 	s := snapshotOf(t, documents(text), situation{}, "")
 	s.Pools, s.Peers = []*v1alpha1.IPAddressPool{&o.pool}, []*v1alpha1.BGPPeer{&o.peer}
 	s.Advertisements, s.Communities = []*v1alpha1.BGPAdvertisement{&o.advertisement}, []*v1alpha1.Community{&o.community}
+	for _, labelled := range []v1alpha1.BGPAdvertisementSpec{{ServiceSelectors: rack("r1")}, {NamespaceSelectors: rack("r1")}} {
+		a := &v1alpha1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("labelled-", len(s.Advertisements))}, Spec: labelled}
+		s.Advertisements = append(s.Advertisements, a)
+	}
 	result := compile.Compile(s)
 	body, err := frrtemplates.Render(result.Config)
 	if err != nil {

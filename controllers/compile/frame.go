@@ -18,7 +18,7 @@ type frame struct {
 
 func (p *Policy) newFrame(kernel kernel, inUse *usage, applied numbers) frame {
 	classes, undefined := inUse.number(applied)
-	return frame{config: p.buildConfig(kernel, classes), issues: p.issuesOf(classes), undefined: undefined}
+	return frame{config: p.buildConfig(kernel, classes), issues: p.issuesOf(inUse), undefined: undefined}
 }
 
 // buildConfig is the node's configuration without networks.
@@ -116,20 +116,19 @@ func (f *frame) defined(networks []frrtemplates.Network) []frrtemplates.Network 
 }
 
 // issuesOf are the Policy's, and what only the classes of some Services bring up.
-func (p *Policy) issuesOf(classes []numbered) []Issue {
+func (p *Policy) issuesOf(inUse *usage) []Issue {
 	known := clashesOf(p.standing)
 	var more []clash
-	for _, c := range classes {
+	issues := slices.Clone(p.Issues)
+	for c := range inUse.counts {
+		issues = append(issues, c.leftOut...)
 		for _, found := range c.clashes {
 			if !slices.ContainsFunc(known, found.equal) {
 				more = append(more, found)
 			}
 		}
 	}
-	if len(more) == 0 {
-		return p.Issues
-	}
-	issues := slices.Concat(p.Issues, overruled(more))
+	issues = append(issues, overruled(more)...)
 	slices.SortFunc(issues, compareIssues)
-	return issues
+	return slices.Compact(issues)
 }

@@ -140,8 +140,8 @@ func normal(r *compile.Result) *compile.Result {
 }
 
 func (w *world) event() string {
-	rare := []func() string{w.setPool, w.setPeer, w.setAdvertisement, w.setCommunity, w.deletePolicy, w.setSecret, w.setNode}
-	often := []func() string{w.setService, w.setSlice, w.setSlice, w.deleteService, w.openGate, w.apply}
+	rare := []func() string{w.setPool, w.setPeer, w.setAdvertisement, w.setCommunity, w.deletePolicy, w.setSecret, w.setNode, w.setNamespace}
+	often := []func() string{w.setService, w.setSlice, w.setSlice, w.deleteService, w.relabelService, w.openGate, w.apply}
 	events := often
 	if w.random.Intn(6) == 0 {
 		events = rare
@@ -182,7 +182,7 @@ func (w *world) service() types.NamespacedName {
 
 func (w *world) setService() string {
 	key := w.service()
-	service := &snapshot.Service{Key: key, Local: w.random.Intn(3) == 0}
+	service := &snapshot.Service{Key: key, Local: w.random.Intn(3) == 0, Labels: w.labels()}
 	for range 1 + w.random.Intn(2) {
 		text := fmt.Sprintf("203.0.113.%d", w.random.Intn(20))
 		if w.random.Intn(3) == 0 {
@@ -191,7 +191,34 @@ func (w *world) setService() string {
 		service.Addresses = append(service.Addresses, netip.MustParseAddr(text))
 	}
 	w.store.SetService(key, service)
-	return fmt.Sprint("service ", key, service.Addresses)
+	return fmt.Sprint("service ", key, service.Addresses, service.Labels)
+}
+
+func (w *world) labels() map[string]string {
+	return map[string]string{"rack": w.pick("r1", "r2", "r3")}
+}
+
+// relabelService changes nothing else, and not always that.
+func (w *world) relabelService() string {
+	key := w.service()
+	old := w.store.Snapshot().Services[key]
+	if old == nil {
+		return "nothing"
+	}
+	service := *old
+	service.Labels = w.labels()
+	w.store.SetService(key, &service)
+	return fmt.Sprint("labels of ", key, service.Labels)
+}
+
+func (w *world) setNamespace() string {
+	namespace := &snapshot.Namespace{Name: w.pick("a", "b"), Labels: w.labels()}
+	if w.random.Intn(6) == 0 {
+		w.store.DeleteNamespace(namespace.Name)
+		return "no namespace " + namespace.Name
+	}
+	w.store.SetNamespace(namespace)
+	return fmt.Sprint("namespace ", namespace.Name, namespace.Labels)
 }
 
 func (w *world) deleteService() string {
@@ -255,6 +282,7 @@ func (w *world) setAdvertisement() string {
 	}}
 	advertisement.Name = w.pick("a1", "a2", "a3")
 	advertisement.Spec.IPAddressPoolSelectors = w.selectors()
+	advertisement.Spec.ServiceSelectors, advertisement.Spec.NamespaceSelectors = w.selectors(), w.selectors()
 	for _, value := range w.some("64512:1", "no-export", "64512:99999", "alias") {
 		advertisement.Spec.Communities = append(advertisement.Spec.Communities, v1alpha1.CommunityValue(value))
 	}

@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand"
 	"regexp"
@@ -49,11 +50,12 @@ func documents(text string) []string { return documentEnd.Split(text, -1) }
 func snapshotOf(t testing.TB, documents []string, where situation, appliedConf string) *snapshot.Snapshot {
 	t.Helper()
 	s := &snapshot.Snapshot{
-		Secrets:  map[string]*snapshot.Secret{},
-		Services: map[types.NamespacedName]*snapshot.Service{},
-		Slices:   map[types.NamespacedName]map[string]*snapshot.Slice{},
-		Gates:    gatesOf(where),
-		Host:     snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: where.Forwarding.IPv4, IPv6: where.Forwarding.IPv6}},
+		Secrets:    map[string]*snapshot.Secret{},
+		Namespaces: map[string]*snapshot.Namespace{},
+		Services:   map[types.NamespacedName]*snapshot.Service{},
+		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
+		Gates:      gatesOf(where),
+		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: where.Forwarding.IPv4, IPv6: where.Forwarding.IPv6}},
 	}
 	if appliedConf != "" {
 		s.Applied = compile.ParseApplied([]byte(appliedConf))
@@ -113,6 +115,8 @@ func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node st
 				s.Node = snapshot.TrimNode(o)
 			}
 		})
+	case "Namespace":
+		return read(document, func(o *corev1.Namespace) { s.Namespaces[o.Name] = snapshot.TrimNamespace(o) })
 	case "Secret":
 		return read(document, func(o *corev1.Secret) {
 			o.Data = map[string][]byte{}
@@ -123,14 +127,14 @@ func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node st
 		})
 	case "Service":
 		return read(document, func(o *corev1.Service) {
-			o.Namespace, o.Spec.Type = "default", corev1.ServiceTypeLoadBalancer
+			o.Namespace, o.Spec.Type = cmp.Or(o.Namespace, "default"), corev1.ServiceTypeLoadBalancer
 			if trimmed := snapshot.TrimService(o); trimmed != nil {
 				s.Services[trimmed.Key] = trimmed
 			}
 		})
 	case "EndpointSlice":
 		return read(document, func(o *discoveryv1.EndpointSlice) {
-			o.Namespace = "default"
+			o.Namespace = cmp.Or(o.Namespace, "default")
 			if key, trimmed := snapshot.TrimSlice(o, node); trimmed != nil {
 				if s.Slices[key] == nil {
 					s.Slices[key] = map[string]*snapshot.Slice{}

@@ -30,10 +30,10 @@ type Policy struct {
 
 	// nodeWhy is why the node announces nothing at all; empty: it may.
 	nodeWhy Why
-	// classOfPool are the pools' classes; standing are the same, each once.
-	classOfPool map[*pools.Pool]*class
-	standing    []*class
-	classes     classes
+	// takers by pool; standing are their classes, each once.
+	takers   map[*pools.Pool]takers
+	standing []*class
+	classes  classes
 	// profiles are the BFD profiles that the peers use, by name.
 	profiles []frrtemplates.BFDProfile
 }
@@ -56,7 +56,7 @@ type builder struct {
 // neither Services nor Slices nor Gates nor Applied of the snapshot.
 func NewPolicy(s *snapshot.Snapshot) *Policy {
 	b := &builder{node: s.Node, secrets: s.Secrets, policy: &Policy{
-		classOfPool: map[*pools.Pool]*class{}, classes: classes{byMembers: map[string]*class{}},
+		takers: map[*pools.Pool]takers{}, classes: classes{byMembers: map[string]*class{}},
 	}}
 	if s.Node != nil {
 		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node)

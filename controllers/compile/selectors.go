@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -9,24 +10,38 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 )
 
-// selectsNode says whether a node matches at least one selector; no selector is
-// all nodes. A malformed selector matches nothing, so that a mistake announces
-// less and never more.
-func (b *builder) selectsNode(object ObjectRef, selectors []metav1.LabelSelector) bool {
-	if len(selectors) == 0 {
-		return b.node != nil
+// anyOf matches what at least one of its selectors matches. Nil is no restriction;
+// one without a selector that can be read matches nothing, so that a mistake
+// announces less and never more.
+type anyOf []labels.Selector
+
+func (a anyOf) matches(of map[string]string) bool {
+	return a == nil || slices.ContainsFunc(a, func(s labels.Selector) bool { return s.Matches(labels.Set(of)) })
+}
+
+// selectors reads a list of an object's spec. What says what the field selects.
+func (b *builder) selectors(object ObjectRef, field, what string, list []metav1.LabelSelector) anyOf {
+	if len(list) == 0 {
+		return nil
 	}
-	selected := false
-	for i := range selectors {
-		selector, err := metav1.LabelSelectorAsSelector(&selectors[i])
+	all := anyOf{}
+	for i := range list {
+		selector, err := metav1.LabelSelectorAsSelector(&list[i])
 		if err != nil {
 			b.refuse(object, v1alpha1.ReasonInvalidSelector, fmt.Sprintf(
-				"spec.nodeSelectors[%d] is malformed and selects no node: %v", i, err))
+				"spec.%s[%d] is malformed and selects no %s: %v", field, i, what, err))
 			continue
 		}
-		selected = selected || b.node != nil && selector.Matches(labels.Set(b.node.Labels))
+		all = append(all, selector)
 	}
-	return selected
+	return all
+}
+
+// selectsNode says whether the node matches at least one selector; no selector is
+// all nodes.
+func (b *builder) selectsNode(object ObjectRef, selectors []metav1.LabelSelector) bool {
+	any := b.selectors(object, "nodeSelectors", "node", selectors)
+	return b.node != nil && any.matches(b.node.Labels)
 }
 
 // selectPools are the pools that an advertisement names or selects by label; nil
@@ -39,15 +54,10 @@ func (b *builder) selectPools(object ObjectRef, spec *v1alpha1.BGPAdvertisementS
 	for _, name := range spec.IPAddressPools {
 		selected[name] = true
 	}
-	for i := range spec.IPAddressPoolSelectors {
-		selector, err := metav1.LabelSelectorAsSelector(&spec.IPAddressPoolSelectors[i])
-		if err != nil {
-			b.refuse(object, v1alpha1.ReasonInvalidSelector, fmt.Sprintf(
-				"spec.ipAddressPoolSelectors[%d] is malformed and selects no pool: %v", i, err))
-			continue
-		}
-		for _, pool := range b.policy.Pools.Pools {
-			selected[pool.Name] = selected[pool.Name] || selector.Matches(labels.Set(pool.Object.Labels))
+	byLabel := b.selectors(object, "ipAddressPoolSelectors", "pool", spec.IPAddressPoolSelectors)
+	for _, pool := range b.policy.Pools.Pools {
+		if byLabel != nil && byLabel.matches(pool.Object.Labels) {
+			selected[pool.Name] = true
 		}
 	}
 	return selected

@@ -40,10 +40,17 @@ func (d Decision) equal(other Decision) bool {
 	return d.Why == other.Why && slices.EqualFunc(d.Lines, other.Lines, Line.equal) && slices.Equal(d.idle, other.idle)
 }
 
-// Service decides about one Service with its slices, as if the gates were open.
-func (p *Policy) Service(service *snapshot.Service, slices map[string]*snapshot.Slice) Decision {
-	return compileService(service, slices, p, gate{open: true})
+// Subject is a Service with what else is read to decide about it.
+type Subject struct {
+	Service *snapshot.Service
+	// Namespace that it is in; nil while that isn't known.
+	Namespace *snapshot.Namespace
+	// Slices of its endpoints, by name.
+	Slices map[string]*snapshot.Slice
 }
+
+// Service decides about one Service, as if the gates were open.
+func (p *Policy) Service(s Subject) Decision { return compileService(s, p, gate{open: true}) }
 
 // gate of one Service's first announcement.
 type gate struct {
@@ -61,10 +68,10 @@ func (g gate) passes(prefix netip.Prefix) bool {
 }
 
 // compileService is the core: everything that is decided for each Service.
-func compileService(service *snapshot.Service, slices map[string]*snapshot.Slice, policy *Policy, gate gate) Decision {
+func compileService(s Subject, policy *Policy, gate gate) Decision {
 	d := Decision{Why: WhyNoPool}
-	for _, addr := range service.Addresses {
-		line, why := policy.line(service, slices, prefixOf(addr), gate)
+	for _, addr := range s.Service.Addresses {
+		line, why := policy.line(s, prefixOf(addr), gate)
 		if why == "" {
 			d.add(line)
 			continue
@@ -97,12 +104,12 @@ func (d *Decision) add(line Line) {
 
 // line is the line of one prefix, and why it is withheld. The order of the
 // questions is that of the constants of Why.
-func (p *Policy) line(service *snapshot.Service, slices map[string]*snapshot.Slice, prefix netip.Prefix, gate gate) (Line, Why) {
+func (p *Policy) line(s Subject, prefix netip.Prefix, gate gate) (Line, Why) {
 	pool := p.Pools.Find(prefix.Addr())
 	if pool == nil {
 		return Line{}, WhyNoPool
 	}
-	class := p.classOfPool[pool]
+	class := p.classFor(s, pool)
 	if class == nil {
 		return Line{}, WhyNoAdvertisement
 	}
@@ -114,7 +121,7 @@ func (p *Policy) line(service *snapshot.Service, slices map[string]*snapshot.Sli
 	case p.nodeWhy != "":
 		return line, p.nodeWhy
 	}
-	if why := p.lacksEndpoint(service, slices, family); why != "" {
+	if why := p.lacksEndpoint(s, family); why != "" {
 		return line, why
 	}
 	if !gate.passes(prefix) {
@@ -126,13 +133,13 @@ func (p *Policy) line(service *snapshot.Service, slices map[string]*snapshot.Sli
 // lacksEndpoint says why the Service can't be served from this node: no usable
 // endpoint of the address's family anywhere, or, with externalTrafficPolicy:
 // Local, none here.
-func (p *Policy) lacksEndpoint(service *snapshot.Service, all map[string]*snapshot.Slice, family frrtemplates.Family) Why {
+func (p *Policy) lacksEndpoint(s Subject, family frrtemplates.Family) Why {
 	why := WhyNoEndpoint
-	for _, slice := range all {
+	for _, slice := range s.Slices {
 		if slice.Family != family || !slice.Usable {
 			continue
 		}
-		if !service.Local {
+		if !s.Service.Local {
 			return ""
 		}
 		if _, here := slices.BinarySearch(slice.Nodes, p.Node); here {

@@ -152,30 +152,6 @@ func sameIdentity(a, b metav1.Object) bool {
 	return a.GetUID() == b.GetUID() && created.Equal(&again)
 }
 
-// selectorsChanged gathers the label keys that node selectors read, and looks
-// at the node again: a label that nobody read may matter now.
-func (s *Store) selectorsChanged() {
-	clear(s.labelKeys)
-	for _, peer := range s.peers {
-		s.readLabels(peer.Spec.NodeSelectors)
-	}
-	for _, advertisement := range s.advertisements {
-		s.readLabels(advertisement.Spec.NodeSelectors)
-	}
-	s.refreshNode()
-}
-
-func (s *Store) readLabels(selectors []metav1.LabelSelector) {
-	for i := range selectors {
-		for key := range selectors[i].MatchLabels {
-			s.labelKeys[key] = struct{}{}
-		}
-		for j := range selectors[i].MatchExpressions {
-			s.labelKeys[selectors[i].MatchExpressions[j].Key] = struct{}{}
-		}
-	}
-}
-
 // values is a new slice: the old one may be in a Snapshot. It is sorted by
 // nothing; nobody may depend on its order.
 func values[T any](byName map[string]*T) []*T {

@@ -23,6 +23,8 @@ type Snapshot struct {
 	// Secrets in the namespace of Herald's secrets, by name. Nil where Secrets
 	// can't be read (in the manager): then passwords are unknown, not missing.
 	Secrets map[string]*Secret
+	// Namespaces by name.
+	Namespaces map[string]*Namespace
 	// Services of type LoadBalancer and of Herald's class that have an address.
 	Services map[types.NamespacedName]*Service
 	// Slices of these Services, by Service and by the slice's name.
@@ -57,9 +59,16 @@ type Secret struct {
 	HasPassword bool
 }
 
+// Namespace is what matters of a Namespace.
+type Namespace struct {
+	Name   string
+	Labels map[string]string
+}
+
 // Service is what matters of a Service.
 type Service struct {
-	Key types.NamespacedName
+	Key    types.NamespacedName
+	Labels map[string]string
 	// Addresses in status.loadBalancer.ingress, in that order.
 	Addresses []netip.Addr
 	// Local is externalTrafficPolicy: Local.

@@ -18,13 +18,13 @@ import (
 type Store struct {
 	mu sync.Mutex
 	// shared says that a Snapshot holds the map: it is cloned before the next write.
-	servicesShared, slicesShared, gatesShared bool
+	servicesShared, namespacesShared, slicesShared, gatesShared bool
 
 	// next is handed out by Snapshot. Its Node lags behind latestNode while only
 	// labels differ that no selector reads.
 	next       Snapshot
 	latestNode *Node
-	labelKeys  map[string]struct{}
+	read       readLabels
 
 	pools          map[string]*v1alpha1.IPAddressPool
 	peers          map[string]*v1alpha1.BGPPeer
@@ -41,12 +41,12 @@ type Store struct {
 func NewStore(gates *Gates, host Host, applied *Applied) *Store {
 	return &Store{
 		next: Snapshot{
-			Secrets:  map[string]*Secret{},
-			Services: map[types.NamespacedName]*Service{},
-			Slices:   map[types.NamespacedName]map[string]*Slice{},
-			Gates:    gates, Host: host, Applied: applied,
+			Secrets:    map[string]*Secret{},
+			Namespaces: map[string]*Namespace{},
+			Services:   map[types.NamespacedName]*Service{},
+			Slices:     map[types.NamespacedName]map[string]*Slice{},
+			Gates:      gates, Host: host, Applied: applied,
 		},
-		labelKeys:      map[string]struct{}{},
 		pools:          map[string]*v1alpha1.IPAddressPool{},
 		peers:          map[string]*v1alpha1.BGPPeer{},
 		advertisements: map[string]*v1alpha1.BGPAdvertisement{},
@@ -61,7 +61,7 @@ func NewStore(gates *Gates, host Host, applied *Applied) *Store {
 func (s *Store) Snapshot() *Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.servicesShared, s.slicesShared, s.gatesShared = true, true, true
+	s.servicesShared, s.namespacesShared, s.slicesShared, s.gatesShared = true, true, true, true
 	snapshot := s.next
 	return &snapshot
 }
@@ -74,7 +74,10 @@ func (s *Store) SetService(key types.NamespacedName, service *Service) bool {
 	if service == nil {
 		return old != nil && s.dropService(key)
 	}
-	if old != nil && old.equal(service) {
+	if old != nil && old.equal(service) && s.read.ofServices.same(old.Labels, service.Labels) {
+		if !maps.Equal(old.Labels, service.Labels) {
+			s.writableServices()[key] = service // a selector that comes may read them
+		}
 		return false
 	}
 	s.carryGate(old, service)
@@ -104,6 +107,7 @@ func (s *Store) dropService(key types.NamespacedName) bool {
 	return true
 }
 
+// equal compares all but the labels.
 func (s *Service) equal(other *Service) bool {
 	return s.Local == other.Local && s.HealthCheckNodePort == other.HealthCheckNodePort &&
 		slices.Equal(s.Addresses, other.Addresses)
@@ -230,14 +234,8 @@ func (s *Store) refreshNode() bool {
 }
 
 func (s *Store) sameNode(a, b *Node) bool {
-	for key := range s.labelKeys {
-		valueA, inA := a.Labels[key]
-		valueB, inB := b.Labels[key]
-		if inA != inB || valueA != valueB {
-			return false
-		}
-	}
-	return a.Name == b.Name && a.Excluded == b.Excluded && a.NetworkUnavailable == b.NetworkUnavailable && slices.Equal(a.Addresses, b.Addresses)
+	return a.Name == b.Name && a.Excluded == b.Excluded && a.NetworkUnavailable == b.NetworkUnavailable &&
+		slices.Equal(a.Addresses, b.Addresses) && s.read.ofNodes.same(a.Labels, b.Labels)
 }
 
 // NodeAddresses are the node's InternalIPs; nil while the node is not known.

@@ -18,6 +18,31 @@ func web(local bool, ips ...string) *Service {
 	return &Service{Key: webKey, Addresses: addrs(ips...), Local: local}
 }
 
+func labelled(labels map[string]string) *Service {
+	service := web(false, "203.0.113.7")
+	service.Labels = labels
+	return service
+}
+
+func namespaceWith(labels map[string]string) *Namespace {
+	return &Namespace{Name: webKey.Namespace, Labels: labels}
+}
+
+// selecting is an advertisement that reads these labels of Services and
+// Namespaces.
+func selecting(serviceKey, namespaceKey string) *v1alpha1.BGPAdvertisement {
+	advertisement := &v1alpha1.BGPAdvertisement{}
+	if serviceKey != "" {
+		advertisement.Spec.ServiceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{serviceKey: "1"}}}
+	}
+	if namespaceKey != "" {
+		advertisement.Spec.NamespaceSelectors = []metav1.LabelSelector{{
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: namespaceKey, Operator: metav1.LabelSelectorOpExists}},
+		}}
+	}
+	return advertisement
+}
+
 func onNodes(nodes ...string) *Slice {
 	return &Slice{Family: frrtemplates.IPv4, Usable: true, Nodes: nodes}
 }
@@ -51,6 +76,31 @@ func TestStoreTellsWhatMatters(t *testing.T) {
 			{"no address any more", func(s *Store) bool { return s.SetService(webKey, nil) }, true},
 			{"still none", func(s *Store) bool { return s.SetService(webKey, nil) }, false},
 			{"deleted", func(s *Store) bool { return s.DeleteService(webKey) }, false},
+		},
+		"labels of services": {
+			{"first", func(s *Store) bool { return s.SetService(webKey, labelled(map[string]string{"tier": "1"})) }, true},
+			{"one that nobody reads", func(s *Store) bool { return s.SetService(webKey, labelled(map[string]string{"tier": "2"})) }, false},
+			{"a selector on it", func(s *Store) bool { return s.SetAdvertisement(selecting("tier", "")) }, true},
+			{"the same again", func(s *Store) bool { return s.SetService(webKey, labelled(map[string]string{"tier": "2"})) }, false},
+			{"another beside it", func(s *Store) bool {
+				return s.SetService(webKey, labelled(map[string]string{"tier": "2", "x": "y"}))
+			}, false},
+			{"that label", func(s *Store) bool { return s.SetService(webKey, labelled(map[string]string{"tier": "1"})) }, true},
+			{"without it", func(s *Store) bool { return s.SetService(webKey, labelled(nil)) }, true},
+			{"no selector", func(s *Store) bool { return s.SetAdvertisement(selecting("", "")) }, true},
+			{"that label again", func(s *Store) bool { return s.SetService(webKey, labelled(map[string]string{"tier": "1"})) }, false},
+		},
+		"namespaces": {
+			{"first", func(s *Store) bool { return s.SetNamespace(namespaceWith(map[string]string{"env": "1"})) }, false},
+			{"a selector", func(s *Store) bool { return s.SetAdvertisement(selecting("", "env")) }, true},
+			{"the same again", func(s *Store) bool { return s.SetNamespace(namespaceWith(map[string]string{"env": "1"})) }, false},
+			{"a label nobody reads", func(s *Store) bool { return s.SetNamespace(namespaceWith(map[string]string{"env": "1", "x": "y"})) }, false},
+			{"that label", func(s *Store) bool { return s.SetNamespace(namespaceWith(map[string]string{"env": "2"})) }, true},
+			{"gone", func(s *Store) bool { return s.DeleteNamespace(webKey.Namespace) }, true},
+			{"gone twice", func(s *Store) bool { return s.DeleteNamespace(webKey.Namespace) }, false},
+			{"back without labels", func(s *Store) bool { return s.SetNamespace(namespaceWith(nil)) }, true},
+			{"no selector", func(s *Store) bool { return s.SetAdvertisement(selecting("", "")) }, true},
+			{"gone where nobody reads it", func(s *Store) bool { return s.DeleteNamespace(webKey.Namespace) }, false},
 		},
 		"slices": {
 			{"of a stranger", func(s *Store) bool { return s.SetSlice(webKey, "web-1", onNodes("node-a")) }, false},
@@ -144,6 +194,24 @@ func TestStoreTellsWhatMatters(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A selector that comes reads the labels as they are, also those that made no
+// difference when they changed.
+func TestLabelsAreUpToDate(t *testing.T) {
+	store := NewStore(nil, Host{}, nil)
+	store.SetService(webKey, labelled(map[string]string{"tier": "1"}))
+	store.SetNamespace(namespaceWith(map[string]string{"env": "1"}))
+	before := store.Snapshot()
+	store.SetService(webKey, labelled(map[string]string{"tier": "2"}))
+	store.SetNamespace(namespaceWith(map[string]string{"env": "2"}))
+	after := store.Snapshot()
+	if got := after.Services[webKey].Labels["tier"] + after.Namespaces[webKey.Namespace].Labels["env"]; got != "22" {
+		t.Errorf("tier and env: %s", got)
+	}
+	if got := before.Services[webKey].Labels["tier"] + before.Namespaces[webKey.Namespace].Labels["env"]; got != "11" {
+		t.Errorf("tier and env of an earlier Snapshot: %s", got)
 	}
 }
 

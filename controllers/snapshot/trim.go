@@ -42,6 +42,7 @@ func TrimService(service *corev1.Service) *Service {
 	}
 	trimmed := &Service{
 		Key:       types.NamespacedName{Namespace: service.Namespace, Name: service.Name},
+		Labels:    service.Labels,
 		Addresses: addresses,
 		Local:     service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
 	}
@@ -49,6 +50,11 @@ func TrimService(service *corev1.Service) *Service {
 		trimmed.HealthCheckNodePort = uint16(port)
 	}
 	return trimmed
+}
+
+// TrimNamespace keeps what matters of a Namespace.
+func TrimNamespace(namespace *corev1.Namespace) *Namespace {
+	return &Namespace{Name: namespace.Name, Labels: namespace.Labels}
 }
 
 func ingressAddresses(service *corev1.Service) []netip.Addr {

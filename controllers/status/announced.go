@@ -9,7 +9,6 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
-	"github.com/herald-lb/herald/controllers/snapshot"
 )
 
 // Announced is what the condition herald-lb.io/Announced of a Service should say.
@@ -33,7 +32,7 @@ var announcedVerdicts = map[string]verdict{
 	v1alpha1.ReasonNoAddress: no(v1alpha1.ReasonNoAddress,
 		"has no address of an IPAddressPool: see the condition "+v1alpha1.ConditionAllocated),
 	v1alpha1.ReasonNoAdvertisement: no(v1alpha1.ReasonNoAdvertisement,
-		"no accepted BGPAdvertisement takes its address on any node: make one, or correct spec.ipAddressPools and spec.nodeSelectors of those there are"),
+		"no accepted BGPAdvertisement takes its address on any node: make one, or correct what those there are select: spec.ipAddressPools, serviceSelectors, namespaceSelectors and nodeSelectors"),
 	v1alpha1.ReasonNoPeer: no(v1alpha1.ReasonNoPeer,
 		"the BGPAdvertisements of its address reach no accepted BGPPeer of the same family on any node: make one, or correct spec.peers and spec.nodeSelectors"),
 	v1alpha1.ReasonNodesExcluded: no(v1alpha1.ReasonNodesExcluded,
@@ -65,13 +64,13 @@ var whys = []compile.Why{
 
 // AnnouncedOf asks each node's policy about a Service and compares with what the
 // nodes report. The Service is nil where it has no address.
-func AnnouncedOf(fleet *Fleet, service *snapshot.Service, slices map[string]*snapshot.Slice) Announced {
-	if service == nil {
+func AnnouncedOf(fleet *Fleet, subject compile.Subject) Announced {
+	if subject.Service == nil {
 		return Announced{Reason: v1alpha1.ReasonNoAddress}
 	}
 	tally := newTally()
 	for _, policy := range fleet.Policies {
-		tally.add(fleet, policy.Node, policy.Service(service, slices))
+		tally.add(fleet, policy.Node, policy.Service(subject))
 	}
 	if len(fleet.Policies) == 0 {
 		return Announced{Reason: v1alpha1.ReasonNoNode}

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -61,8 +62,8 @@ var _ = Describe("the node's configuration", func() {
 	It("N3: does not compile for heartbeats, foreign labels, statuses and other nodes' endpoints", func() {
 		node, peer := baseWorld()
 		agent := startAgent(nodeName, GinkgoT().TempDir(), ready())
-		create(newService("web", webIP))
-		slice := newSlice("web", "node-b")
+		service, slice := newService("web", webIP), newSlice("web", "node-b")
+		create(service)
 		create(slice)
 		Eventually(agent.frrConf).Should(line)
 		agent.report()
@@ -76,6 +77,10 @@ var _ = Describe("the node's configuration", func() {
 		edit(slice, func(s *discoveryv1.EndpointSlice) {
 			s.Endpoints = append(s.Endpoints, discoveryv1.Endpoint{Addresses: []string{"10.244.0.9"}, NodeName: ptr.To("node-c")})
 		})
+		edit(service, func(s *corev1.Service) { s.Labels = map[string]string{"foreign": "yes"} })
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+		edit(namespace, func(n *corev1.Namespace) { n.Labels["foreign"] = "yes" })
+		DeferCleanup(func() { edit(namespace, func(n *corev1.Namespace) { delete(n.Labels, "foreign") }) })
 		create(newNode("node-b"))
 		edit(peer, func(p *v1alpha1.BGPPeer) { p.Annotations = map[string]string{"note": "seen"} })
 		clusterIP := newService("internal", "")
@@ -87,6 +92,33 @@ var _ = Describe("the node's configuration", func() {
 		Eventually(agent.frrConf).ShouldNot(ContainSubstring("neighbor"))
 		Eventually(agent.compiles.Load).Should(Equal(compiles + 1))
 		Consistently(agent.compiles.Load, "300ms").Should(Equal(compiles + 1))
+	})
+
+	It("D9: follows the labels of Services and Namespaces that selectors read", func() {
+		baseWorld()
+		agent := startAgent(nodeName, GinkgoT().TempDir(), ready())
+		service := newService("web", webIP)
+		create(service)
+		create(newSlice("web", nodeName))
+		marked := newAdvertisement()
+		marked.Name, marked.Spec.Communities = "marked", []v1alpha1.CommunityValue{"64512:1"}
+		marked.Spec.ServiceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"tier": "gold"}}}
+		marked.Spec.NamespaceSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"env": "prod"}}}
+		create(marked)
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+		DeferCleanup(func() { edit(namespace, func(n *corev1.Namespace) { delete(n.Labels, "env") }) })
+
+		both := ContainSubstring(webIP + "/32 route-map herald.everything_marked\n")
+		Eventually(agent.frrConf).Should(line)
+		edit(service, func(s *corev1.Service) { s.Labels = map[string]string{"tier": "gold"} })
+		edit(namespace, func(n *corev1.Namespace) { n.Labels["env"] = "prod" })
+		Eventually(agent.frrConf).Should(both)
+		edit(namespace, func(n *corev1.Namespace) { n.Labels["env"] = "test" })
+		Eventually(agent.frrConf).Should(And(line, Not(both)))
+		edit(namespace, func(n *corev1.Namespace) { n.Labels["env"] = "prod" })
+		Eventually(agent.frrConf).Should(both)
+		edit(service, func(s *corev1.Service) { s.Labels["tier"] = "tin" })
+		Eventually(agent.frrConf).Should(And(line, Not(both)))
 	})
 
 	It("L5: waits for the dataplane, and an agent's restart closes nothing", func() {
