@@ -163,7 +163,9 @@ var _ = Describe("Admission", func() {
 		Entry("no myASN", "myASN", nil, "Required value"),
 		Entry("myASN 0", "myASN", int64(0), "should be greater than or equal to 1"),
 		Entry("myASN too large", "myASN", int64(4294967296), "should be less than or equal to 4294967295"),
-		Entry("no peerASN", "peerASN", nil, "Required value"),
+		Entry("no peerASN", "peerASN", nil, "exactly one of peerASN and dynamicASN must be set"),
+		Entry("both forms of ASN", "dynamicASN", "external", "exactly one of peerASN and dynamicASN must be set"),
+		Entry("a dynamicASN of another name", "dynamicASN", "any", `supported values: "internal", "external"`),
 		Entry("peerASN 0", "peerASN", int64(0), "should be greater than or equal to 1"),
 		Entry("no peerAddress", "peerAddress", nil, "Required value"),
 		Entry("a name", "peerAddress", "router.example", "must be an IPv4 or IPv6 address in canonical form"),
@@ -223,6 +225,16 @@ var _ = Describe("Admission", func() {
 		spec := with("BGPPeer", "keepaliveTime", "91s")
 		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("keepaliveTime must not be longer than holdTime")))
 		Expect(admit("BGPPeer", with("BGPPeer", "holdTime", nil))).To(MatchError(ContainSubstring("keepaliveTime needs holdTime")))
+	})
+	It("V2 BGPPeer takes dynamicASN for peerASN, and refuses multihop on iBGP so too", func() {
+		for dynamic, multihop := range map[string]bool{"external": true, "internal": false} {
+			spec := with("BGPPeer", "peerASN", nil)
+			spec["dynamicASN"], spec["ebgpMultiHop"] = dynamic, multihop
+			Expect(admit("BGPPeer", spec)).To(Succeed())
+		}
+		spec := with("BGPPeer", "peerASN", nil)
+		spec["dynamicASN"] = "internal"
+		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("ebgpMultiHop is for eBGP only")))
 	})
 	DescribeTable("V2 BGPPeer takes", func(field string, value any) { takes("BGPPeer", field, value) },
 		Entry("another source", "sourceAddress", "192.0.2.7"), Entry("no multihop", "ebgpMultiHop", false), Entry("no graceful restart", "enableGracefulRestart", false),

@@ -151,8 +151,17 @@ func checkNeighbor(neighbor *Neighbor) error {
 	if err := checkAddress(neighbor.Address); err != nil {
 		return fmt.Errorf("address %w", err)
 	}
-	if neighbor.RemoteASN == 0 {
-		return errors.New("AS number is 0")
+	switch neighbor.Dynamic {
+	case "":
+		if neighbor.RemoteASN == 0 {
+			return errors.New("AS number is 0")
+		}
+	case AnyInternal, AnyExternal:
+		if neighbor.RemoteASN != 0 {
+			return errors.New("AS number is both given and dynamic")
+		}
+	default:
+		return fmt.Errorf("AS number %q is neither internal nor external", neighbor.Dynamic)
 	}
 	if neighbor.Source.IsValid() {
 		if err := checkAddress(neighbor.Source); err != nil {

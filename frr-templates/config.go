@@ -1,6 +1,7 @@
 package frrtemplates
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -77,8 +78,10 @@ type Router struct {
 
 // Neighbor is one BGP neighbor with the parameters of its session.
 type Neighbor struct {
-	Address   netip.Addr
+	Address netip.Addr
+	// RemoteASN of the router, or 0 and which ones it may have.
 	RemoteASN ASN
+	Dynamic   DynamicASN
 	// Port of the router; 179 is not rendered.
 	Port uint16
 	// HoldTime and KeepaliveTime in whole seconds; rendered when HasTimers.
@@ -98,6 +101,28 @@ type Neighbor struct {
 	GracefulRestart bool
 	// DisableConnectedCheck is wanted for single-hop eBGP over IPv6.
 	DisableConnectedCheck bool
+}
+
+// DynamicASN is which AS numbers a neighbor may have, in FRR's words.
+type DynamicASN string
+
+// What a neighbor's AS number may be.
+const (
+	AnyInternal DynamicASN = "internal" // the router's own
+	AnyExternal DynamicASN = "external" // any other
+)
+
+// RemoteAS is what the remote-as command says.
+func (n Neighbor) RemoteAS() string {
+	if n.Dynamic != "" {
+		return string(n.Dynamic)
+	}
+	return fmt.Sprint(n.RemoteASN)
+}
+
+// Internal says whether the session is iBGP for a router of this AS number.
+func (n Neighbor) Internal(own ASN) bool {
+	return n.Dynamic == AnyInternal || n.Dynamic == "" && n.RemoteASN == own
 }
 
 // BFDProfile is how BFD watches a path. 0 is FRR's value and not rendered.

@@ -8,7 +8,8 @@ import (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || !has(self.holdTime) || !self.keepaliveTime.matches('^([0-9]{1,5}[hms])+$') || !self.holdTime.matches('^([0-9]{1,5}[hms])+$') || duration(self.keepaliveTime) <= duration(self.holdTime)",message="keepaliveTime must not be longer than holdTime: the session would expire between two keepalives; a third of holdTime is usual"
 // +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || has(self.holdTime)",message="keepaliveTime needs holdTime: FRR takes both or neither; set holdTime too, three times keepaliveTime is usual"
-// +kubebuilder:validation:XValidation:rule="!has(self.ebgpMultiHop) || !self.ebgpMultiHop || self.myASN != self.peerASN",message="ebgpMultiHop is for eBGP only: leave it out where myASN equals peerASN, an iBGP session may be any number of hops long"
+// +kubebuilder:validation:XValidation:rule="has(self.peerASN) != has(self.dynamicASN)",message="exactly one of peerASN and dynamicASN must be set: the router's AS number, or internal or external to take any"
+// +kubebuilder:validation:XValidation:rule="!has(self.ebgpMultiHop) || !self.ebgpMultiHop || (has(self.peerASN) ? self.myASN != self.peerASN : !has(self.dynamicASN) || self.dynamicASN != 'internal')",message="ebgpMultiHop is for eBGP only: leave it out where myASN equals peerASN or dynamicASN is internal, an iBGP session may be any number of hops long"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !isIP(self.sourceAddress) || !isIP(self.peerAddress) || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",message="sourceAddress must be of the family of peerAddress: the session runs between the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
 type BGPPeerSpec struct {
@@ -22,11 +23,19 @@ type BGPPeerSpec struct {
 	MyASN int64 `json:"myASN"`
 
 	// peerASN is the router's autonomous system number.
-	// Required, 1 to 4294967295. Changing it resets this peer's sessions.
-	// +required
+	// 1 to 4294967295; exactly one of peerASN and dynamicASN must be set. Changing
+	// it resets this peer's sessions.
+	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4294967295
-	PeerASN int64 `json:"peerASN"`
+	PeerASN int64 `json:"peerASN,omitempty"`
+
+	// dynamicASN takes the AS number that the router's OPEN has (RFC 4271 section
+	// 4.2): "internal" only myASN (iBGP), "external" any other (eBGP). For routers
+	// whose number the nodes need not know; peerASN is safer, it refuses a wrong
+	// router. Default: none. Changing it resets this peer's sessions.
+	// +optional
+	DynamicASN DynamicASN `json:"dynamicASN,omitempty"`
 
 	// peerAddress is the router's address, IPv4 or IPv6, in canonical form.
 	// Required. Changing it closes this peer's sessions and opens new ones.
@@ -168,6 +177,16 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
 }
+
+// DynamicASN is what AS numbers a router may have.
+// +kubebuilder:validation:Enum=internal;external
+type DynamicASN string
+
+// The values of dynamicASN.
+const (
+	DynamicASNInternal DynamicASN = "internal"
+	DynamicASNExternal DynamicASN = "external"
+)
 
 // AddressFamily is a family of routes, SAFI unicast.
 // +kubebuilder:validation:Enum=IPv4;IPv6

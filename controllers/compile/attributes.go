@@ -48,7 +48,7 @@ func parseLocalPref(value *int64) (*uint32, error) {
 }
 
 // isInternal says whether the session with a peer is iBGP.
-func (p *Policy) isInternal(peer *Peer) bool { return peer.Neighbor.RemoteASN == p.ASN }
+func (p *Policy) isInternal(peer *Peer) bool { return peer.Neighbor.Internal(p.ASN) }
 
 // localPref of the routes that these advertisements, oldest first, announce to a
 // peer: the oldest that sets one decides. LOCAL_PREF is for iBGP only (RFC 4271
@@ -88,7 +88,7 @@ func (b *builder) noteNoEffect(ref ObjectRef, a *Advertisement) {
 	}
 	if external {
 		b.refuse(ref, v1alpha1.ReasonNoEffect,
-			"spec.localPref has no effect: it is sent over iBGP only (RFC 4271 section 5.1.5), and every peer that the advertisement reaches from this node is eBGP: remove it, or announce to a peer whose peerASN is its myASN")
+			"spec.localPref has no effect: it is sent over iBGP only (RFC 4271 section 5.1.5), and every peer that the advertisement reaches from this node is eBGP: remove it, or announce to a peer whose peerASN is its myASN, or whose dynamicASN is internal")
 	}
 }
 

@@ -72,6 +72,9 @@ var fieldCases = []struct {
 	{"IPAddressPool.disabled", func(o *objects) { o.pool.Spec.Disabled = true }, "asked: NotAllowed"},
 	{"BGPPeer.myASN", func(o *objects) { o.peer.Spec.MyASN = 65001 }, "router bgp 65001"},
 	{"BGPPeer.peerASN", func(o *objects) { o.peer.Spec.PeerASN = 65002 }, " neighbor 192.0.2.1 remote-as 65002"},
+	{"BGPPeer.dynamicASN", func(o *objects) {
+		o.peer.Spec.PeerASN, o.peer.Spec.DynamicASN = 0, v1alpha1.DynamicASNExternal
+	}, " neighbor 192.0.2.1 remote-as external"},
 	{"BGPPeer.peerAddress", func(o *objects) { o.peer.Spec.PeerAddress = "192.0.2.9" }, "  neighbor 192.0.2.9 activate"},
 	{"BGPPeer.peerPort", func(o *objects) { o.peer.Spec.PeerPort = new(int32(1179)) }, " neighbor 192.0.2.1 port 1179"},
 	{"BGPPeer.addressFamilies", func(o *objects) {

@@ -34,11 +34,13 @@ func parseNeighbor(spec *v1alpha1.BGPPeerSpec) (frrtemplates.Neighbor, error) {
 	if err != nil {
 		return neighbor, fmt.Errorf("spec.peerAddress %q %w", spec.PeerAddress, err)
 	}
-	if err := errors.Join(checkASN("spec.myASN", spec.MyASN), checkASN("spec.peerASN", spec.PeerASN), checkRouterID(spec.RouterID)); err != nil {
+	if err := errors.Join(checkASN("spec.myASN", spec.MyASN), checkRouterID(spec.RouterID)); err != nil {
 		return neighbor, err
 	}
-	neighbor.Address, neighbor.RemoteASN = address, frrtemplates.ASN(spec.PeerASN)
-	neighbor.GracefulRestart = spec.EnableGracefulRestart
+	neighbor.Address, neighbor.GracefulRestart = address, spec.EnableGracefulRestart
+	if err := parseRemote(spec, &neighbor); err != nil {
+		return neighbor, err
+	}
 	if err := parseHops(spec, &neighbor); err != nil {
 		return neighbor, err
 	}
@@ -54,9 +56,28 @@ func parseNeighbor(spec *v1alpha1.BGPPeerSpec) (frrtemplates.Neighbor, error) {
 	return neighbor, parseTimers(spec, &neighbor)
 }
 
+// parseRemote says which AS number the router has.
+func parseRemote(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) error {
+	switch spec.DynamicASN {
+	case "":
+		neighbor.RemoteASN = frrtemplates.ASN(spec.PeerASN)
+		return checkASN("spec.peerASN", spec.PeerASN)
+	case v1alpha1.DynamicASNInternal:
+		neighbor.Dynamic = frrtemplates.AnyInternal
+	case v1alpha1.DynamicASNExternal:
+		neighbor.Dynamic = frrtemplates.AnyExternal
+	default:
+		return fmt.Errorf("spec.dynamicASN %q is not known: want internal or external", spec.DynamicASN)
+	}
+	if spec.PeerASN != 0 {
+		return errors.New("spec.peerASN and spec.dynamicASN are both set: leave one of them out")
+	}
+	return nil
+}
+
 // parseHops says how far away the router may be.
 func parseHops(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) error {
-	internal := spec.MyASN == spec.PeerASN
+	internal := neighbor.Internal(frrtemplates.ASN(spec.MyASN))
 	if spec.EBGPMultiHop {
 		if internal {
 			return errors.New("spec.ebgpMultiHop is for eBGP only: leave it out, an iBGP session may be any number of hops long")

@@ -16,17 +16,19 @@ import (
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/link"
 	"github.com/herald-lb/herald/test/lab/router"
+	"github.com/herald-lb/herald/test/lab/wait"
 )
 
 // These scenarios need routers of other AS numbers and ports than the shared
 // site has: each brings up a site of its own, with a node of each FRR release.
 
 var _ = Describe("Peering", func() {
-	It("S1 iBGP: each node has its sessions with each make of router over both families, and announces over them", func(ctx SpecContext) {
+	It("S1 S2 iBGP: each node has its sessions with each make of router over both families, and announces over them", func(ctx SpecContext) {
 		l := otherSite(ctx, lab.DefaultNodeASN, 0, "")
 		peerWithAll(ctx, l, nil)
 		announcedOn(ctx, l)
-	}, SpecTimeout(specTimeout))
+		checkDynamicASN(ctx, l)
+	}, SpecTimeout(2*specTimeout))
 
 	It("S1 S6 eBGP to another port with MD5, over several hops, and from a source address", func(ctx SpecContext) {
 		l := otherSite(ctx, lab.DefaultRouterASN, 1790, "s3cret")
@@ -78,6 +80,52 @@ func ensureSecret(ctx context.Context, l *lab.Lab, name, password string) {
 		Type:       corev1.SecretTypeBasicAuth, StringData: map[string]string{"password": password},
 	}
 	Expect(crclient.IgnoreAlreadyExists(l.API().Create(ctx, secret))).To(Succeed())
+}
+
+// checkDynamicASN lets the nodes take any router of their own AS (S2), then only
+// routers of others, which these routers aren't, and back.
+func checkDynamicASN(ctx context.Context, l *lab.Lab) {
+	GinkgoHelper()
+	set := func(dynamic v1alpha1.DynamicASN) {
+		GinkgoHelper()
+		for _, r := range l.Routers() {
+			for _, family := range families {
+				peer := l.Peer(r.Config().Name, family)
+				peer.Name += "-" + string(family)
+				Expect(l.API().Get(ctx, crclient.ObjectKeyFromObject(peer), peer)).To(Succeed())
+				peer.Spec.PeerASN, peer.Spec.DynamicASN = 0, dynamic
+				Expect(l.API().Update(ctx, peer)).To(Succeed())
+			}
+		}
+	}
+	By("any router of another AS: none")
+	set(v1alpha1.DynamicASNExternal)
+	for _, r := range l.Routers() {
+		Eventually(ctx, func(g Gomega) {
+			sessions, err := r.Sessions(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			for addr, session := range sessions {
+				g.Expect(session.State).NotTo(Equal(router.Established), "%s with %s", r.Config().Name, addr)
+			}
+		}).WithTimeout(wait.Session).Should(Succeed())
+	}
+	Eventually(ctx, func() (v1alpha1.BGPSessionStatus, error) {
+		var session v1alpha1.BGPSession
+		err := l.API().Get(ctx, crclient.ObjectKey{Name: v1alpha1.SessionName("node2", "tor-a-ipv4")}, &session)
+		return session.Status, err
+	}).WithTimeout(wait.Session).Should(HaveField("LastReset", HaveField("Reason", ContainSubstring("Bad Peer AS"))))
+
+	By("any router of the own AS")
+	set(v1alpha1.DynamicASNInternal)
+	for _, r := range l.Routers() {
+		for _, family := range families {
+			_, err := l.WaitEstablished(ctx, r, family)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		for _, block := range []string{"203.0.113.0/32", "2001:db8:113::/128"} {
+			Expect(l.WaitRoutes(ctx, r, netip.MustParsePrefix(block), "node1", "node2")).To(Succeed())
+		}
+	}
 }
 
 // announcedOn announces a dual-stack Service and waits until every router has it
