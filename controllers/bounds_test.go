@@ -68,6 +68,8 @@ var _ = Describe("Bounds", func() {
 	},
 		Entry("M8 the manager reads no Secret", "herald-manager", "get", "", "secrets", "herald-secrets", false),
 		Entry("M8 the manager lists no Secret", "herald-manager", "list", "", "secrets", "", false),
+		Entry("the manager sees its own agents' pods", "herald-manager", "list", "", "pods", "herald-system", true),
+		Entry("the manager sees no other pods", "herald-manager", "list", "", "pods", "default", false),
 		Entry("the manager doesn't write Services", "herald-manager", "update", "", "services", "default", false),
 		Entry("the agent reads Namespaces", "herald-agent", "watch", "", "namespaces", "", true),
 		Entry("the agent doesn't write Namespaces", "herald-agent", "patch", "", "namespaces", "default", false),
