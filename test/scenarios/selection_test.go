@@ -11,6 +11,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/router"
 )
 
 var _ = Describe("Selectors", func() {
@@ -90,7 +91,44 @@ var _ = Describe("Selectors", func() {
 		}
 		expectNoReset(ctx)
 	}, SpecTimeout(specTimeout))
+
+	It("D7 two advertisements take one Service to two routers, each with its own attributes, and an edit of one leaves the other alone", func(ctx SpecContext) {
+		to := func(routerName string, communities ...v1alpha1.CommunityValue) *v1alpha1.BGPAdvertisement {
+			adv := lab.Advertisement("to-" + routerName)
+			adv.Spec.Peers = []string{routerName, peerName(routerName, router.IPv6)}
+			adv.Spec.Communities = communities
+			return adv
+		}
+		first, second := to("tor-a", "64512:1", "no-export"), to("tor-b", "64512:2")
+		create(ctx, lab.Pool("public", block4, block6), first, second)
+		podOn(ctx, "node1", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		addrs := addressesOf(ctx, svc)
+		expectCarried(ctx, addrs, map[string][]string{"tor-a": {"64512:1", "no-export"}, "tor-b": {"64512:2"}})
+		for _, addr := range addrs {
+			remainsAbsent(ctx, addr, "tor-c")
+		}
+		settled(ctx)
+		wires := captures()
+
+		update(ctx, second, func(a *v1alpha1.BGPAdvertisement) { a.Spec.Communities = []v1alpha1.CommunityValue{"64512:3"} })
+		expectCarried(ctx, addrs, map[string][]string{"tor-a": {"64512:1", "no-export"}, "tor-b": {"64512:3"}})
+		update(ctx, second, func(a *v1alpha1.BGPAdvertisement) { a.Spec.Peers = to("tor-c").Spec.Peers })
+		expectCarried(ctx, addrs, map[string][]string{"tor-a": {"64512:1", "no-export"}, "tor-c": {"64512:3"}})
+		Expect(messages(wires["tor-a"], withdraws())).To(BeEmpty())
+		remove(ctx, first)
+		expectCarried(ctx, addrs, map[string][]string{"tor-c": {"64512:3"}})
+		Expect(messages(wires["tor-c"], withdraws())).To(BeEmpty())
+		expectNoReset(ctx)
+	}, SpecTimeout(specTimeout))
 })
+
+// remainsAbsent checks that for a while a router doesn't have an address.
+func remainsAbsent(ctx context.Context, addr netip.Addr, routerName string) {
+	GinkgoHelper()
+	Consistently(ctx, hopsAt).WithArguments(ctx, site.Router(routerName), addr).Should(BeEmpty(), routerName)
+}
 
 // selector of one label.
 func selector(key, value string) []metav1.LabelSelector {
