@@ -280,6 +280,7 @@ var _ = Describe("Admission", func() {
 		Entry("leading zero", "01:1", "without leading zeros"), Entry("blank", "1: 1", "each half from 0 to 65535"),
 		Entry("a line break", "1:1\nexit", "each half from 0 to 65535"), Entry("a name with a blank", "no export", "or an alias in a Community"), Entry("a name that begins with a digit", "1st", "or an alias in a Community"),
 		Entry("many digits", "1:99999999999999999999", "each half from 0 to 65535"), Entry("empty", "", "at least 1 chars long"),
+		Entry("the reserved one", "0:0", "0:0 is reserved (RFC 1997)"),
 	)
 	DescribeTable("V6 BGPAdvertisement refuses lists", func(field string, value any, message string) {
 		refuses("BGPAdvertisement", field, value, message)
@@ -301,7 +302,7 @@ var _ = Describe("Admission", func() {
 		Entry("a line break in the name", "a\nexit", "1:1", "must be a letter"), Entry("a well-known name", "no-export", "1:1", "is a well-known name"),
 		Entry("a long name", strings.Repeat("a", 64), "1:1", "may not be more than 63"),
 		Entry("an alias of an alias", "gold", "silver", "must be a community, not an alias"),
-		Entry("a half too large", "gold", "1:65536", "each half from 0 to 65535"),
+		Entry("a half too large", "gold", "1:65536", "each half from 0 to 65535"), Entry("the reserved value", "gold", "0:0", "0:0 is reserved (RFC 1997)"),
 	)
 	It("V6 Community refuses no alias at all, and one name twice", func() {
 		refuses("Community", "communities", []any{}, "should have at least 1 items")

@@ -91,6 +91,7 @@ type BGPAdvertisementSpec struct {
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=90
 // +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z][A-Za-z0-9._-]*$') || self.matches('^(0|[1-9][0-9]{0,4}):(0|[1-9][0-9]{0,4})$') && self.split(':').all(h, int(h) <= 65535) || self.matches('^(large:)?(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,9}):(0|[1-9][0-9]{0,9})$') && self.split(':').all(h, h == 'large' || int(h) <= 4294967295)",message="must be ASN:VALUE with each half from 0 to 65535 (RFC 1997), ASN:DATA1:DATA2 with each part from 0 to 4294967295 (RFC 8092), both without leading zeros, or a name: one of no-export, no-advertise, local-AS, graceful-shutdown, blackhole, no-peer, or an alias in a Community"
+// +kubebuilder:validation:XValidation:rule="self != '0:0'",message="0:0 is reserved (RFC 1997) and FRR's versions read it differently: use another value"
 type CommunityValue string
 
 // BGPAdvertisementStatus is what the manager knows of the advertisement.
