@@ -48,7 +48,8 @@ var valid = map[string]func() map[string]any{
 		return map[string]any{
 			"ipAddressPoolSelectors": []any{map[string]any{"matchLabels": map[string]any{"tier": "gold"}}},
 			"ipAddressPools":         []any{"p"}, "peers": []any{"tor"}, "communities": []any{"64512:0", "no-export", "4294967295:0:1", "large:1:2:3", "Alias-1.a_b"},
-			"localPref":          int64(4294967295),
+			"localPref": int64(4294967295), "med": int64(4294967295), "asPathPrepend": int64(10),
+			"nextHop":            map[string]any{"ipv4": "192.0.2.11", "ipv6": "2001:db8::11"},
 			"nodeSelectors":      []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}},
 			"serviceSelectors":   []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}, map[string]any{}},
 			"namespaceSelectors": []any{map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "shop"}}},
@@ -315,6 +316,22 @@ var _ = Describe("Admission", func() {
 	},
 		Entry("negative", int64(-1), "should be greater than or equal to 0"),
 		Entry("of more than 32 bits", int64(4294967296), "should be less than or equal to 4294967295"),
+	)
+
+	DescribeTable("P5 P7 BGPAdvertisement refuses", func(field string, value any, message string) {
+		refuses("BGPAdvertisement", field, value, message)
+	},
+		Entry("MED negative", "med", int64(-1), "should be greater than or equal to 0"),
+		Entry("MED of more than 32 bits", "med", int64(4294967296), "should be less than or equal to 4294967295"),
+		Entry("prepend negative", "asPathPrepend", int64(-1), "should be greater than or equal to 0"),
+		Entry("prepend too often", "asPathPrepend", int64(11), "should be less than or equal to 10"),
+		Entry("no next hop", "nextHop", map[string]any{}, "at least one of ipv4 and ipv6 must be set"),
+		Entry("next hop a name", "nextHop", map[string]any{"ipv4": "router1"}, "must be a global or private IPv4 unicast address"),
+		Entry("next hop of the other family", "nextHop", map[string]any{"ipv4": "2001:db8::1"}, "must be a global or private IPv4 unicast address"),
+		Entry("next hop of the other family, IPv6", "nextHop", map[string]any{"ipv6": "192.0.2.1"}, "must be a global or private IPv6 unicast address"),
+		Entry("next hop multicast", "nextHop", map[string]any{"ipv4": "224.0.0.5"}, "must be a global or private IPv4 unicast address"),
+		Entry("next hop link-local", "nextHop", map[string]any{"ipv6": "fe80::1"}, "must be a global or private IPv6 unicast address"),
+		Entry("next hop not canonical", "nextHop", map[string]any{"ipv6": "2001:DB8::1"}, "in canonical form"),
 	)
 
 	It("a BGPSession never changes its node or peer", func() {

@@ -98,6 +98,9 @@ func checkRouteMap(m *RouteMap) error {
 		}
 		last = entry.Sequence
 		err := errors.Join(checkCommunities(entry.Communities, MaxCommunities), checkCommunities(entry.LargeCommunities, MaxLargeCommunities))
+		if entry.NextHop.IsValid() {
+			err = errors.Join(err, checkAddress(entry.NextHop))
+		}
 		if err != nil {
 			return fmt.Errorf("sequence %d: %w", entry.Sequence, err)
 		}

@@ -176,6 +176,10 @@ type RouteMapEntry struct {
 	Communities []string
 	// LargeCommunities by value (RFC 8092), at most MaxLargeCommunities.
 	LargeCommunities []string
-	// LocalPref is LOCAL_PREF; nil is not rendered.
-	LocalPref *uint32
+	// LocalPref is LOCAL_PREF, MED MULTI_EXIT_DISC; nil is not rendered.
+	LocalPref, MED *uint32
+	// Prepend is put before the AS path.
+	Prepend []ASN
+	// NextHop of the routes; invalid is not rendered.
+	NextHop netip.Addr
 }

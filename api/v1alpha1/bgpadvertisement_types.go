@@ -85,6 +85,50 @@ type BGPAdvertisementSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=4294967295
 	LocalPref *int64 `json:"localPref,omitempty"`
+
+	// med is the MULTI_EXIT_DISC of the routes, 0 to 4294967295: of routes from
+	// one neighboring AS a router prefers the lower one (RFC 4271 section 5.1.4).
+	// Of several advertisements that set it on one route and peer the oldest wins.
+	// Default: FRR's, 0.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=4294967295
+	MED *int64 `json:"med,omitempty"`
+
+	// asPathPrepend is how many times more the own AS number stands in the routes'
+	// AS path, 0 to 10: routers prefer shorter paths. It has no effect on iBGP
+	// peers. Of several advertisements that set it on one route and peer the oldest
+	// wins; 0 is a value too.
+	// Default: none.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10
+	ASPathPrepend *int32 `json:"asPathPrepend,omitempty"`
+
+	// nextHop is the next hop of the routes, for routers that are to send the
+	// traffic elsewhere than to the node, such as an anycast address of all nodes.
+	// Of several advertisements that set it on one route and peer the oldest wins.
+	// Default: the node's address on the session's interface.
+	// +optional
+	NextHop *NextHop `json:"nextHop,omitempty"`
+}
+
+// NextHop is the next hop of routes, for each family.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.ipv4) || has(self.ipv6)",message="at least one of ipv4 and ipv6 must be set"
+type NextHop struct {
+	// ipv4 is the next hop of IPv4 routes, in canonical form. Default: the node's.
+	// +optional
+	// +kubebuilder:validation:MinLength=7
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 4 && !(ip(self).isUnspecified() || ip(self).isLoopback() || ip(self).isLinkLocalUnicast() || cidr('224.0.0.0/3').containsIP(self))",message="must be a global or private IPv4 unicast address, for example 192.0.2.11"
+	IPv4 string `json:"ipv4,omitempty"`
+	// ipv6 is the next hop of IPv6 routes, in canonical form. Default: the node's.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=39
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 6 && ip.isCanonical(self) && !(ip(self).isUnspecified() || ip(self).isLoopback() || ip(self).isLinkLocalUnicast() || cidr('ff00::/8').containsIP(self))",message="must be a global or private IPv6 unicast address in canonical form (RFC 5952), for example 2001:db8::11"
+	IPv6 string `json:"ipv6,omitempty"`
 }
 
 // CommunityValue is a BGP community, standard or large, or an alias for one.

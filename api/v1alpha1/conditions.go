@@ -43,6 +43,9 @@ const (
 	ReasonOverruled           = "Overruled"           // advertisement, True: an older one sets another value of an attribute
 	ReasonNoEffect            = "NoEffect"            // advertisement, True: a field does nothing here
 	ReasonInvalidLocalPref    = "InvalidLocalPref"    // advertisement
+	ReasonInvalidMED          = "InvalidMED"          // advertisement
+	ReasonInvalidPrepend      = "InvalidPrepend"      // advertisement: asPathPrepend
+	ReasonInvalidNextHop      = "InvalidNextHop"      // advertisement
 	ReasonInvalidNode         = "InvalidNode"         // node: no usable router-id
 	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
 )

@@ -3,19 +3,22 @@ package compile
 import (
 	"cmp"
 	"fmt"
-	"math"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
 // attributes are what an advertisement gives to its routes.
 type attributes struct {
 	communities []community
 	large       []largeCommunity
-	// localPref is LOCAL_PREF; nil is unset.
-	localPref *uint32
+	// localPref is LOCAL_PREF, med MULTI_EXIT_DISC, prepend how often the own AS
+	// is prepended; nil is unset.
+	localPref, med, prepend *uint32
+	nextHops                map[frrtemplates.Family]netip.Addr
 }
 
 // parseAttributes reads an advertisement's attributes. One that is malformed
@@ -27,70 +30,15 @@ func (b *builder) parseAttributes(ref ObjectRef, spec *v1alpha1.BGPAdvertisement
 		b.refuse(ref, reason, err.Error())
 		return attributes{}, false
 	}
-	localPref, err := parseLocalPref(spec.LocalPref)
-	if err != nil {
-		b.refuse(ref, v1alpha1.ReasonInvalidLocalPref, err.Error())
+	if reason, err := parseScalars(spec, &parsed); err != nil {
+		b.refuse(ref, reason, err.Error())
 		return attributes{}, false
 	}
-	parsed.localPref = localPref
 	return parsed, true
-}
-
-func parseLocalPref(value *int64) (*uint32, error) {
-	if value == nil {
-		return nil, nil
-	}
-	if *value < 0 || *value > math.MaxUint32 {
-		return nil, fmt.Errorf("spec.localPref %d is out of range: want 0 to 4294967295", *value)
-	}
-	parsed := uint32(*value)
-	return &parsed, nil
 }
 
 // isInternal says whether the session with a peer is iBGP.
 func (p *Policy) isInternal(peer *Peer) bool { return peer.Neighbor.Internal(p.ASN) }
-
-// localPref of the routes that these advertisements, oldest first, announce to a
-// peer: the oldest that sets one decides. LOCAL_PREF is for iBGP only (RFC 4271
-// section 5.1.5).
-func (p *Policy) localPref(advertisements []*Advertisement, peer *Peer) *uint32 {
-	if winner := p.setsLocalPref(advertisements, peer); winner != nil {
-		return winner.localPref
-	}
-	return nil
-}
-
-func (p *Policy) setsLocalPref(advertisements []*Advertisement, peer *Peer) *Advertisement {
-	if !p.isInternal(peer) {
-		return nil
-	}
-	for _, a := range advertisements {
-		if a.localPref != nil {
-			return a
-		}
-	}
-	return nil
-}
-
-// noteNoEffect tells of an attribute that no peer on this node can be sent.
-func (b *builder) noteNoEffect(ref ObjectRef, a *Advertisement) {
-	if a.localPref == nil {
-		return
-	}
-	external := false
-	for _, peer := range b.policy.Peers {
-		if a.reaches(peer.Name) {
-			if b.policy.isInternal(peer) {
-				return
-			}
-			external = true
-		}
-	}
-	if external {
-		b.refuse(ref, v1alpha1.ReasonNoEffect,
-			"spec.localPref has no effect: it is sent over iBGP only (RFC 4271 section 5.1.5), and every peer that the advertisement reaches from this node is eBGP: remove it, or announce to a peer whose peerASN is its myASN, or whose dynamicASN is internal")
-	}
-}
 
 // clash is one attribute of which two advertisements on one route and peer say
 // different things: the older wins.
@@ -126,23 +74,6 @@ func overruled(clashes []clash) []Issue {
 		})
 	}
 	return issues
-}
-
-func (p *Policy) clashes(advertisements []*Advertisement, peer *Peer) []clash {
-	winner := p.setsLocalPref(advertisements, peer)
-	if winner == nil {
-		return nil
-	}
-	var all []clash
-	for _, a := range advertisements {
-		if a.localPref != nil && *a.localPref != *winner.localPref {
-			all = append(all, clash{
-				loser: a.Name, winner: winner.Name, field: "spec.localPref",
-				lost: fmt.Sprint(*a.localPref), won: fmt.Sprint(*winner.localPref), peers: []string{fmt.Sprintf("%q", peer.Name)},
-			})
-		}
-	}
-	return all
 }
 
 // merged is one clash per loser, winner and field, with all its peers, sorted.

@@ -108,6 +108,14 @@ var fieldCases = []struct {
 	{"Community.communities", func(o *objects) { o.community.Spec.Communities = nil }, v1alpha1.ReasonUnknownCommunity},
 	{"Community.communities.name", func(o *objects) { o.community.Spec.Communities[0].Name = "other" }, v1alpha1.ReasonUnknownCommunity},
 	{"Community.communities.value", func(o *objects) { o.community.Spec.Communities[0].Value = "1:2:3" }, " set large-community 1:2:3"},
+	{"BGPAdvertisement.med", func(o *objects) { o.advertisement.Spec.MED = new(int64(7)) }, " set metric 7"},
+	{"BGPAdvertisement.asPathPrepend", func(o *objects) { o.advertisement.Spec.ASPathPrepend = new(int32(2)) }, " set as-path prepend 64512 64512"},
+	{"BGPAdvertisement.nextHop", func(o *objects) { o.advertisement.Spec.NextHop = &v1alpha1.NextHop{IPv4: "192.0.2.77"} }, " set ip next-hop 192.0.2.77"},
+	{"BGPAdvertisement.nextHop.ipv4", func(o *objects) { o.advertisement.Spec.NextHop = &v1alpha1.NextHop{IPv4: "192.0.2.78"} }, " set ip next-hop 192.0.2.78"},
+	{"BGPAdvertisement.nextHop.ipv6", func(o *objects) {
+		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}
+		o.advertisement.Spec.NextHop = &v1alpha1.NextHop{IPv6: "2001:db8::77"}
+	}, " set ipv6 next-hop global 2001:db8::77"},
 	{"BGPAdvertisement.localPref", func(o *objects) {
 		o.peer.Spec.PeerASN = o.peer.Spec.MyASN
 		o.advertisement.Spec.LocalPref = new(int64(200))

@@ -70,11 +70,12 @@ func (p *Policy) outboundMap(peer *Peer, family frrtemplates.Family, classes []n
 		if len(advertisements) == 0 {
 			continue
 		}
-		m.Entries = append(m.Entries, frrtemplates.RouteMapEntry{
+		entry := frrtemplates.RouteMapEntry{
 			Permit: true, Sequence: c.sequence, MatchTag: c.tag,
 			Communities: spell(united(advertisements)), LargeCommunities: spell(unitedLarge(advertisements)),
-			LocalPref: p.localPref(advertisements, peer),
-		})
+		}
+		p.setScalars(&entry, advertisements, peer, family)
+		m.Entries = append(m.Entries, entry)
 	}
 	slices.SortFunc(m.Entries, func(a, b frrtemplates.RouteMapEntry) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return m

@@ -87,6 +87,67 @@ var _ = Describe("Attributes", func() {
 		}
 	}, SpecTimeout(specTimeout))
 
+	It("P7 MED and prepend reach every make of router, and change without a withdraw", func(ctx SpecContext) {
+		all := lab.Advertisement("all")
+		all.Spec.MED, all.Spec.ASPathPrepend = ptr.To(int64(20)), ptr.To(int32(2))
+		create(ctx, lab.Pool("public", block4, block6), all)
+		podOn(ctx, "node1", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		addrs := addressesOf(ctx, svc)
+		want := func(med uint32, prepended int) {
+			GinkgoHelper()
+			path := slices.Repeat([]uint32{lab.DefaultNodeASN}, 1+prepended)
+			for _, addr := range addrs {
+				for _, r := range site.Routers() {
+					Eventually(ctx, pathsAt).WithArguments(ctx, r, addr).Should(And(HaveLen(len(allNodes)),
+						HaveEach(And(HaveField("MED", med), HaveField("ASPath", path)))), "%s at %s", addr, r.Config().Name)
+				}
+			}
+		}
+		want(20, 2)
+		wires := captures()
+		update(ctx, all, func(a *v1alpha1.BGPAdvertisement) { a.Spec.MED, a.Spec.ASPathPrepend = ptr.To(int64(4294967295)), nil })
+		want(4294967295, 0)
+		update(ctx, all, func(a *v1alpha1.BGPAdvertisement) { a.Spec.MED, a.Spec.ASPathPrepend = nil, ptr.To(int32(10)) })
+		want(0, 10)
+		for name, c := range wires {
+			Expect(messages(c, withdraws())).To(BeEmpty(), name)
+		}
+	}, SpecTimeout(specTimeout))
+
+	It("P5 the next hop of each family is the one that is asked for", func(ctx SpecContext) {
+		hop4, hop6 := netip.MustParseAddr("10.10.0.77"), netip.MustParseAddr("fd00:10:10::77")
+		all := lab.Advertisement("all")
+		all.Spec.NextHop = &v1alpha1.NextHop{IPv4: hop4.String(), IPv6: hop6.String()}
+		create(ctx, lab.Pool("public", block4, block6), all)
+		podOn(ctx, "node1", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		addrs := addressesOf(ctx, svc)
+		hops := map[router.Family]netip.Addr{router.IPv4: hop4, router.IPv6: hop6}
+		for _, addr := range addrs {
+			hop := hops[familyOf(addr)]
+			for _, r := range site.Routers() {
+				Eventually(ctx, pathsAt).WithArguments(ctx, r, addr).
+					Should(And(HaveLen(len(allNodes)), HaveEach(HaveField("NextHop", hop))), "%s at %s", addr, r.Config().Name)
+				kernel, err := r.KernelNextHops(ctx, lab.HostRoute(addr))
+				if !errors.Is(err, router.ErrNoKernel) {
+					Expect(err).NotTo(HaveOccurred())
+					Expect(slices.Compact(kernel)).To(Equal([]netip.Addr{hop}), "%s in the kernel of %s", addr, r.Config().Name)
+				}
+			}
+		}
+
+		By("leaving it to the node for IPv6 again")
+		update(ctx, all, func(a *v1alpha1.BGPAdvertisement) { a.Spec.NextHop.IPv6 = "" })
+		for _, addr := range addrs {
+			if familyOf(addr) == router.IPv6 {
+				expectEverywhere(ctx, addr, allNodes...)
+			}
+		}
+	}, SpecTimeout(specTimeout))
+
 	It("P2 local-pref has no effect over eBGP, and the advertisement says so", func(ctx SpecContext) {
 		all := lab.Advertisement("all")
 		all.Spec.LocalPref = ptr.To(int64(300))
@@ -154,6 +215,12 @@ func expectAllCommunities(ctx context.Context, addrs []netip.Addr, want map[stri
 				Should(And(HaveLen(len(allNodes)), HaveEach(Equal(want[r.Config().Name]))), "%s at %s", addr, r.Config().Name)
 		}
 	}
+}
+
+// pathsAt are the paths of an address at a router.
+func pathsAt(ctx context.Context, r router.Router, addr netip.Addr) ([]router.Route, error) {
+	routes, err := r.Routes(ctx, familyOf(addr))
+	return routes[lab.HostRoute(addr)], err
 }
 
 // localPrefAt is what each path of an address has at a router.
