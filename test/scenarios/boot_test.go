@@ -114,7 +114,7 @@ func expectEstablished(ctx context.Context, routerName, nodeName string) {
 	Eventually(ctx, func() (string, error) {
 		s, err := sessionOf(ctx, routerName, nodeName, router.IPv4)
 		return s.State, err
-	}).WithTimeout(90*time.Second).Should(Equal(router.Established), "%s with %s", routerName, nodeName)
+	}).WithTimeout(patience).Should(Equal(router.Established), "%s with %s", routerName, nodeName)
 }
 
 // answerNotReady answers on a node in the place of a kube-proxy that runs and

@@ -203,7 +203,7 @@ func expectNewSessions(ctx context.Context, before map[string]map[netip.Addr]rou
 				g.Expect(err).NotTo(HaveOccurred())
 				g.Expect(now[addr].State).To(Equal(router.Established))
 				g.Expect(before[name][addr].ResetUntil(now[addr])).To(BeTrue(), "still the old session")
-			}).WithTimeout(90*time.Second).Should(Succeed(), "%s with %s", name, addr)
+			}).WithTimeout(patience).Should(Succeed(), "%s with %s", name, addr)
 		}
 	}
 }

@@ -27,6 +27,9 @@ const (
 	suiteTimeout = 3 * time.Minute
 	// specTimeout bounds a spec.
 	specTimeout = 3 * time.Minute
+	// patience is how long a session may take that follows on a crash: a router
+	// holds the old one until a keepalive of its own isn't answered.
+	patience = 90 * time.Second
 	// absence is how long something is watched that must not happen: several
 	// times what Herald, FRR and the routers take to show a change.
 	absence = 3 * time.Second

@@ -239,6 +239,7 @@ var (
 	birdState    = regexp.MustCompile(`BGP state:\s+(\w+)`)
 	birdNeighbor = regexp.MustCompile(`Neighbor address:\s+(\S+)`)
 	birdASN      = regexp.MustCompile(`Neighbor AS:\s+(\d+)`)
+	birdID       = regexp.MustCompile(`Neighbor ID:\s+(\S+)`)
 	birdChanges  = regexp.MustCompile(`(?m)^\s+Import (?:updates|withdraws):.*\s(\d+)$`)
 	birdSince    = regexp.MustCompile(`^\S+\s+BGP\s+\S+\s+\S+\s+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)`)
 )
@@ -273,6 +274,9 @@ func birdSession(block string) Session {
 	}
 	if m := birdASN.FindStringSubmatch(block); m != nil {
 		s.RemoteASN = parseUint32(m[1])
+	}
+	if m := birdID.FindStringSubmatch(block); m != nil && s.State == Established {
+		s.RemoteID, _ = netip.ParseAddr(m[1])
 	}
 	if m := birdSince.FindStringSubmatch(block); m != nil && s.State == Established {
 		s.Since, _ = time.ParseInLocation("2006-01-02 15:04:05.999999", m[1], time.Local)

@@ -182,6 +182,7 @@ func (r *frrRouter) Sessions(context.Context) (map[netip.Addr]Session, error) {
 		Since       int64  `json:"bgpTimerUpEstablishedEpoch"`
 		Transitions int    `json:"connectionsEstablished"`
 		RemoteASN   uint32 `json:"remoteAs"`
+		RemoteID    string `json:"remoteRouterId"`
 	}
 	if err := json.Unmarshal([]byte(out), &neighbors); err != nil {
 		return nil, fmt.Errorf("router %q: neighbors: %w", r.Config().Name, err)
@@ -195,6 +196,7 @@ func (r *frrRouter) Sessions(context.Context) (map[netip.Addr]Session, error) {
 		s := Session{State: n.State, Transitions: n.Transitions, RemoteASN: n.RemoteASN}
 		if n.State == Established {
 			s.Since = time.Unix(n.Since, 0)
+			s.RemoteID, _ = netip.ParseAddr(n.RemoteID)
 		}
 		sessions[addr] = s
 	}

@@ -230,7 +230,9 @@ type goBGPNeighbor struct {
 		Address string `json:"neighbor_address"`
 		Session int    `json:"session_state"`
 		PeerASN uint32 `json:"peer_asn"`
-		Flops   int    `json:"flops"`
+		// RouterID is the neighbor's.
+		RouterID string `json:"router_id"`
+		Flops    int    `json:"flops"`
 	} `json:"state"`
 	Timers struct {
 		State struct {
@@ -271,6 +273,7 @@ func (r *goBGPRouter) neighbors(ctx context.Context) (map[netip.Addr]Session, er
 		if s.State == Established {
 			s.Since = time.Unix(n.Timers.State.Uptime.Seconds, 0)
 			s.Transitions = n.State.Flops + 1
+			s.RemoteID, _ = netip.ParseAddr(n.State.RouterID)
 		}
 		sessions[addr] = s
 	}

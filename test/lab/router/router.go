@@ -120,6 +120,8 @@ type Session struct {
 	Changes int
 	// RemoteASN is the neighbor's, 0 before the first OPEN.
 	RemoteASN uint32
+	// RemoteID is the neighbor's BGP identifier, of a session that is established.
+	RemoteID netip.Addr
 }
 
 // clockJitter is how much two answers about the same moment differ: the makes

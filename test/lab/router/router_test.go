@@ -198,8 +198,8 @@ func waitEstablished(t *testing.T, r router.Router, peer netip.Addr) router.Sess
 		s = all[peer]
 		return s.State == router.Established, err
 	})
-	if s.Since.IsZero() || s.RemoteASN != nodeASN {
-		t.Errorf("session %+v lacks its time or its ASN", s)
+	if s.Since.IsZero() || s.RemoteASN != nodeASN || s.RemoteID != node4 {
+		t.Errorf("session %+v lacks its time, its ASN or its identifier", s)
 	}
 	return s
 }
