@@ -12,7 +12,6 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/node"
-	"github.com/herald-lb/herald/test/lab/router"
 )
 
 // Which nodes announce: those that have an endpoint and those that are selected.
@@ -176,7 +175,7 @@ func expectSessionsOf(ctx context.Context, routerName string, nodes ...string) {
 	for _, family := range families {
 		_, err := site.WaitEstablished(ctx, site.Router(routerName), family, nodes...)
 		Expect(err).NotTo(HaveOccurred())
-		Eventually(ctx, establishedWith).WithArguments(ctx, site, site.Router(routerName), router.Family(family)).
+		Eventually(ctx, establishedWith).WithArguments(ctx, site, site.Router(routerName), family).
 			Should(ConsistOf(site.NodeAddresses(family, nodes...)), routerName)
 	}
 }
