@@ -48,6 +48,49 @@ var _ = Describe("Attributes", func() {
 		expectLocalPref(ctx, addrs, map[string]uint32{"tor-a": 100, "tor-b": 100, "tor-c": 50})
 	}, SpecTimeout(specTimeout))
 
+	It("P2 P3 routers forward to the nodes with the highest local-pref; edited, it is an update and no withdrawal", func(ctx SpecContext) {
+		defer ownSite(ctx, lab.DefaultRouterASN)()
+		const preferred = "scenario.example/preferred"
+		Expect(site.LabelNode(ctx, "node1", map[string]string{preferred: "yes"})).To(Succeed())
+		first := lab.Advertisement("first")
+		first.Spec.NodeSelectors = selector(preferred, "yes")
+		first.Spec.LocalPref = ptr.To(int64(300))
+		create(ctx, lab.Pool("public", block4, block6), lab.Advertisement("all"), first)
+		podOn(ctx, "node2", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		addrs := addressesOf(ctx, svc)
+		expect := func(pref uint32, forwardedTo ...string) {
+			GinkgoHelper()
+			for _, addr := range addrs {
+				for _, r := range site.Routers() {
+					Eventually(ctx, localPrefAt).WithArguments(ctx, r, addr).Should(ConsistOf(pref, uint32(100), uint32(100)), "%s at %s", addr, r.Config().Name)
+					Expect(site.WaitRoutes(ctx, r, lab.HostRoute(addr), allNodes...)).To(Succeed())
+					Expect(site.WaitKernel(ctx, r, lab.HostRoute(addr), forwardedTo...)).To(Succeed())
+				}
+			}
+		}
+		expect(300, "node1")
+		wires := captures()
+		for _, c := range []struct {
+			pref        *int64
+			carried     uint32
+			forwardedTo []string
+		}{
+			{ptr.To(int64(50)), 50, []string{"node2", "node3"}},
+			{ptr.To(int64(4294967295)), 4294967295, []string{"node1"}},
+			{ptr.To(int64(0)), 0, []string{"node2", "node3"}},
+			{nil, 100, allNodes},
+		} {
+			update(ctx, first, func(a *v1alpha1.BGPAdvertisement) { a.Spec.LocalPref = c.pref })
+			expect(c.carried, c.forwardedTo...)
+		}
+		for name, c := range wires {
+			Expect(messages(c, announces(hostRoutes(addrs)...))).NotTo(BeEmpty(), "the capture at %s sees announcements", name)
+			Expect(messages(c, withdraws())).To(BeEmpty(), "withdrawn from %s", name)
+		}
+	}, SpecTimeout(specTimeout))
+
 	It("P1 V6 large communities and aliases; an edited alias is an update, an unknown one withholds the advertisement until it is there", func(ctx SpecContext) {
 		names := &v1alpha1.Community{ObjectMeta: metav1.ObjectMeta{Name: "names"}}
 		names.Spec.Communities = []v1alpha1.CommunityAlias{{Name: "gold", Value: "64512:100"}, {Name: "customer", Value: "large:64512:7:1"}}
