@@ -49,7 +49,8 @@ var valid = map[string]func() map[string]any{
 			"ipAddressPoolSelectors": []any{map[string]any{"matchLabels": map[string]any{"tier": "gold"}}},
 			"ipAddressPools":         []any{"p"}, "peers": []any{"tor"}, "communities": []any{"64512:0", "no-export", "4294967295:0:1", "large:1:2:3", "Alias-1.a_b"},
 			"localPref": int64(4294967295), "med": int64(4294967295), "asPathPrepend": int64(10),
-			"nextHop":            map[string]any{"ipv4": "192.0.2.11", "ipv6": "2001:db8::11"},
+			"nextHop":           map[string]any{"ipv4": "192.0.2.11", "ipv6": "2001:db8::11"},
+			"aggregationLength": int64(1), "aggregationLengthV6": int64(128),
 			"nodeSelectors":      []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}},
 			"serviceSelectors":   []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}, map[string]any{}},
 			"namespaceSelectors": []any{map[string]any{"matchLabels": map[string]any{"kubernetes.io/metadata.name": "shop"}}},
@@ -332,6 +333,15 @@ var _ = Describe("Admission", func() {
 		Entry("next hop multicast", "nextHop", map[string]any{"ipv4": "224.0.0.5"}, "must be a global or private IPv4 unicast address"),
 		Entry("next hop link-local", "nextHop", map[string]any{"ipv6": "fe80::1"}, "must be a global or private IPv6 unicast address"),
 		Entry("next hop not canonical", "nextHop", map[string]any{"ipv6": "2001:DB8::1"}, "in canonical form"),
+	)
+
+	DescribeTable("V6 BGPAdvertisement refuses aggregation lengths", func(field string, value int64, message string) {
+		refuses("BGPAdvertisement", field, value, message)
+	},
+		Entry("none", "aggregationLength", int64(0), "should be greater than or equal to 1"),
+		Entry("longer than an IPv4 address", "aggregationLength", int64(33), "should be less than or equal to 32"),
+		Entry("none of IPv6", "aggregationLengthV6", int64(0), "should be greater than or equal to 1"),
+		Entry("longer than an IPv6 address", "aggregationLengthV6", int64(129), "should be less than or equal to 128"),
 	)
 
 	It("a BGPSession never changes its node or peer", func() {

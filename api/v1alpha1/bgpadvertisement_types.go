@@ -64,6 +64,33 @@ type BGPAdvertisementSpec struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	Peers []string `json:"peers,omitempty"`
 
+	// aggregationLength is the prefix length of the IPv4 routes: 32 announces each
+	// address by itself, a shorter one the aggregate of that length that holds it,
+	// for as long as an address in it is announced. Packets to an address of the
+	// aggregate that no Service has are dropped at the node, by a discard route;
+	// for that, processes in the node's own network (hostNetwork) can't connect to
+	// any address of the aggregate, while pods can.
+	// For Services with externalTrafficPolicy: Local each address is announced by
+	// itself, whatever the length: an aggregate would attract packets that the
+	// node must not serve. An aggregate must lie within the block of the pool that
+	// holds the address: a shorter length than the block's is refused there. For
+	// the aggregate and its addresses use two advertisements.
+	// Default: 32. 1 to 32. Changing it resets no session: new routes are
+	// announced, and those that it replaces withdrawn.
+	// +optional
+	// +kubebuilder:default=32
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=32
+	AggregationLength *int32 `json:"aggregationLength,omitempty"`
+
+	// aggregationLengthV6 is the same of IPv6 routes.
+	// Default: 128. 1 to 128. Changing it resets no session.
+	// +optional
+	// +kubebuilder:default=128
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=128
+	AggregationLengthV6 *int32 `json:"aggregationLengthV6,omitempty"`
+
 	// communities are sent with the routes: standard ones as "ASN:VALUE", each
 	// half 0 to 65535 but not 0:0 (RFC 1997), large ones as "ASN:DATA1:DATA2" or
 	// "large:ASN:DATA1:DATA2", each part 0 to 4294967295 (RFC 8092), a well-known

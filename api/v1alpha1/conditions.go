@@ -48,6 +48,15 @@ const (
 	ReasonInvalidNextHop      = "InvalidNextHop"      // advertisement
 	ReasonInvalidNode         = "InvalidNode"         // node: no usable router-id
 	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
+
+	// ReasonInvalidAggregationLength: advertisement.
+	ReasonInvalidAggregationLength = "InvalidAggregationLength"
+	// ReasonAggregateExceedsPool: advertisement, an aggregate would hold other
+	// addresses than those of the pool's block.
+	ReasonAggregateExceedsPool = "AggregateExceedsPool"
+	// ReasonAggregateNotForLocal: advertisement, True: host routes instead of
+	// aggregates, for Services with externalTrafficPolicy: Local.
+	ReasonAggregateNotForLocal = "AggregateNotForLocal"
 )
 
 // Reasons of Established.

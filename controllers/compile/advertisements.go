@@ -19,7 +19,8 @@ type Advertisement struct {
 	// services and namespaces select Services.
 	services, namespaces anyOf
 	// peers by name; empty is all.
-	peers []string
+	peers   []string
+	lengths lengths
 	attributes
 }
 
@@ -61,10 +62,16 @@ func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers [
 		if !ok {
 			continue
 		}
+		lengths, err := parseLengths(&object.Spec)
+		if err != nil {
+			b.refuse(ref, v1alpha1.ReasonInvalidAggregationLength, err.Error())
+			continue
+		}
 		accepted := &Advertisement{
 			Name: object.Name, pools: pools, services: services, namespaces: namespaces,
-			peers: object.Spec.Peers, attributes: attributes,
+			peers: object.Spec.Peers, lengths: lengths, attributes: attributes,
 		}
+		b.refuseWide(ref, accepted)
 		if selected && b.communitiesFit(ref, accepted) {
 			b.policy.Advertisements = append(b.policy.Advertisements, accepted)
 			b.noteNoEffect(ref, accepted)
@@ -105,7 +112,7 @@ func (b *builder) communitiesFit(ref ObjectRef, a *Advertisement) bool {
 			continue
 		}
 		meets := slices.DeleteFunc(slices.Clone(b.policy.Advertisements), func(older *Advertisement) bool {
-			return !older.takes(pool.Name) || !older.takesAll()
+			return !older.takes(pool.Name) || !older.takesAll() || !older.lengths.meet(a.lengths)
 		})
 		if what, peer := b.policy.overflow(meets, a); what != "" {
 			b.refuse(ref, v1alpha1.ReasonTooManyCommunities, fmt.Sprintf(

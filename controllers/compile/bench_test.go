@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -59,6 +60,41 @@ func BenchmarkRelabelledOneOf10000(b *testing.B) {
 		if !store.SetService(manyKey(77), &service) {
 			b.Fatal("no change")
 		}
+		if _, err := renderer.Render(compiler.Compile(store.Snapshot()).Config); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// aggregateStore is the same with one aggregate of all 10,000.
+func aggregateStore() *snapshot.Store {
+	store := manyStore()
+	store.SetAdvertisement(&v1alpha1.BGPAdvertisement{
+		ObjectMeta: metav1.ObjectMeta{Name: "d"}, Spec: v1alpha1.BGPAdvertisementSpec{AggregationLength: new(int32(17))},
+	})
+	return store
+}
+
+// BenchmarkAggregateFromScratch10000 is from scratch where all Services are
+// members of one aggregate.
+func BenchmarkAggregateFromScratch10000(b *testing.B) {
+	s := aggregateStore().Snapshot()
+	for b.Loop() {
+		body, err := frrtemplates.Render(compile.Compile(s).Config)
+		if err != nil || !bytes.Contains(body, []byte("ip route 10.64.0.0/17 blackhole 254")) {
+			b.Fatal(len(body), err)
+		}
+	}
+}
+
+// BenchmarkAggregateOneOf10000: one of the members changes its address.
+func BenchmarkAggregateOneOf10000(b *testing.B) {
+	store := aggregateStore()
+	compiler, renderer := compile.NewCompiler(), frrtemplates.NewRenderer()
+	address := 0
+	for b.Loop() {
+		address = 1 - address
+		setManyService(store, 77, 20_000+address)
 		if _, err := renderer.Render(compiler.Compile(store.Snapshot()).Config); err != nil {
 			b.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package compile
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -125,21 +126,38 @@ func reaching(advertisements []*Advertisement, peer string) []*Advertisement {
 type takers struct {
 	// all take every Service's; some look at the Service.
 	all, some []int
-	// class of a Service that none of the latter select; nil: it has none.
+	// class of all.
 	class *class
 }
 
-// formClasses finds each pool's takers. The class of those that take every
-// Service stands whether there is one or not, so that such a Service only ever
-// adds or removes a line.
+// formClasses finds each pool's takers. The classes of those that take every
+// Service stand whether there is one or not, so that such a Service only ever
+// adds or removes lines.
 func (p *Policy) formClasses() {
 	for _, pool := range p.Pools.Pools {
 		t := p.takersOf(pool)
 		p.takers[pool] = t
-		if t.class != nil && !slices.Contains(p.standing, t.class) {
-			p.standing = append(p.standing, t.class)
+		for _, c := range p.standingOf(pool, t) {
+			if !slices.Contains(p.standing, c) {
+				p.standing = append(p.standing, c)
+			}
 		}
 	}
+}
+
+// standingOf are the classes of the prefixes that any Service with
+// externalTrafficPolicy: Cluster could need.
+func (p *Policy) standingOf(pool *pools.Pool, t takers) []*class {
+	var all []*class
+	for _, block := range pool.Blocks {
+		for _, group := range p.byLength(t.all, frrtemplates.FamilyOf(block.First)) {
+			fits := func(cidr netip.Prefix) bool { return cidr.Bits() <= group.length }
+			if slices.ContainsFunc(block.CIDRs(), fits) {
+				all = append(all, p.classOf(group.members))
+			}
+		}
+	}
+	return all
 }
 
 func (p *Policy) takersOf(pool *pools.Pool) takers {
@@ -157,21 +175,52 @@ func (p *Policy) takersOf(pool *pools.Pool) takers {
 	return t
 }
 
-// classFor is the class of a Service's address of a pool; nil: nothing takes it.
-func (p *Policy) classFor(s Subject, pool *pools.Pool) *class {
-	t := p.takers[pool]
-	var buffer [16]int
-	members := append(buffer[:0], t.all...)
+// selecting are the advertisements that take a Service's addresses of a pool.
+func (p *Policy) selecting(s Subject, t takers) []int {
+	var selected []int
 	for _, i := range t.some {
 		if p.Advertisements[i].selects(s) {
-			members = append(members, i)
+			selected = append(selected, i)
 		}
 	}
-	if len(members) == len(t.all) {
-		return t.class
+	if selected == nil {
+		return t.all
 	}
+	members := slices.Concat(t.all, selected)
 	slices.Sort(members)
-	return p.classOf(members)
+	return members
+}
+
+// routes are the prefixes that a Service needs for an address of a pool, host
+// route first, each with its class; none: nothing takes it. With
+// externalTrafficPolicy: Local there are no aggregates: split are the
+// advertisements that ask for them.
+func (p *Policy) routes(s Subject, pool *pools.Pool, host netip.Prefix) (all []Line, split []int) {
+	t := p.takers[pool]
+	family := frrtemplates.FamilyOf(host.Addr())
+	members := p.selecting(s, t)
+	aggregating := p.aggregating(members, family)
+	if len(aggregating) == 0 || s.Service.Local {
+		class := t.class
+		if len(members) != len(t.all) {
+			class = p.classOf(members)
+		}
+		return p.route(all, host, class), aggregating
+	}
+	for _, group := range p.byLength(members, family) {
+		prefix := netip.PrefixFrom(host.Addr(), group.length).Masked()
+		if pool.Holds(prefix) {
+			all = p.route(all, prefix, p.classOf(group.members))
+		}
+	}
+	return all, nil
+}
+
+func (p *Policy) route(to []Line, prefix netip.Prefix, class *class) []Line {
+	if class == nil {
+		return to
+	}
+	return append(to, Line{Prefix: prefix, Peers: class.peers[frrtemplates.FamilyOf(prefix.Addr())], class: class})
 }
 
 // ReadsNamespaces says whether labels of Namespaces decide about anything.
@@ -182,17 +231,28 @@ func (p *Policy) ReadsNamespaces() bool {
 // usage counts for what each class is needed.
 type usage struct {
 	counts map[*class]int
-	// changed since the last look: a class came into use, or out of it.
+	// split counts the decisions in which aggregates of an advertisement, by its
+	// index, give way to host routes.
+	split map[int]int
+	// changed since the last look: a class came into use, or out of it, or an
+	// aggregate gave way for the first time, or does no longer.
 	changed bool
 }
 
+func newUsage() usage {
+	return usage{counts: map[*class]int{}, split: map[int]int{}, changed: true}
+}
+
 // add n times; a negative n takes away.
-func (u *usage) add(c *class, n int) {
-	before := u.counts[c]
-	if u.counts[c] = before + n; before+n == 0 {
-		delete(u.counts, c)
+func (u *usage) add(c *class, n int) { u.changed = count(u.counts, c, n) || u.changed }
+
+// count adds n and says whether the first came or the last went.
+func count[K comparable](counts map[K]int, key K, n int) bool {
+	before := counts[key]
+	if counts[key] = before + n; before+n == 0 {
+		delete(counts, key)
 	}
-	u.changed = u.changed || before == 0 || before+n == 0
+	return before == 0 || before+n == 0
 }
 
 func (u *usage) addAll(d Decision, n int) {
@@ -201,6 +261,9 @@ func (u *usage) addAll(d Decision, n int) {
 	}
 	for _, line := range d.Lines {
 		u.add(line.class, n)
+	}
+	for _, member := range d.split {
+		u.changed = count(u.split, member, n) || u.changed
 	}
 }
 

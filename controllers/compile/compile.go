@@ -2,6 +2,7 @@ package compile
 
 import (
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -85,7 +86,7 @@ func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Servic
 	decision := compileService(subject, c.policy, gate)
 	changes.add(key, m.decision, decision)
 	*m = memo{
-		subject: subject, open: gate.open, applied: gate.appliedTo(service),
+		subject: subject, open: gate.open, applied: gate.appliedTo(decision.gated),
 		decision: decision, generation: c.generation,
 	}
 }
@@ -106,7 +107,7 @@ func (m *memo) holds(now Subject, gate gate) bool {
 	old := &m.subject
 	return old.Service == now.Service && old.Namespace == now.Namespace && m.open == gate.open &&
 		(sameMap(old.Slices, now.Slices) || maps.Equal(old.Slices, now.Slices)) &&
-		(gate.open || slices.Equal(m.applied, gate.appliedTo(now.Service)))
+		(gate.open || slices.Equal(m.applied, gate.appliedTo(m.decision.gated)))
 }
 
 func sameMap(a, b map[string]*snapshot.Slice) bool { return mapIdentity(a) == mapIdentity(b) }
@@ -134,14 +135,14 @@ func gateOf(key types.NamespacedName, service *snapshot.Service, s *snapshot.Sna
 	return gate{applied: s.Applied.Prefixes}
 }
 
-// appliedTo says of each address of a Service whether a closed gate lets it pass.
-func (g gate) appliedTo(service *snapshot.Service) []bool {
+// appliedTo says of each prefix whether a closed gate lets it pass.
+func (g gate) appliedTo(prefixes []netip.Prefix) []bool {
 	if g.open {
 		return nil
 	}
-	passes := make([]bool, len(service.Addresses))
-	for i, addr := range service.Addresses {
-		passes[i] = g.passes(prefixOf(addr))
+	passes := make([]bool, len(prefixes))
+	for i, prefix := range prefixes {
+		passes[i] = g.passes(prefix)
 	}
 	return passes
 }

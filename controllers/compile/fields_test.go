@@ -105,6 +105,11 @@ var fieldCases = []struct {
 	{"BGPAdvertisement.nodeSelectors", func(o *objects) { o.advertisement.Spec.NodeSelectors = rack("r2") }, ""},
 	{"BGPAdvertisement.peers", func(o *objects) { o.advertisement.Spec.Peers = []string{"none"} }, v1alpha1.ReasonPeerNotFound},
 	{"BGPAdvertisement.communities", func(o *objects) { o.advertisement.Spec.Communities = []v1alpha1.CommunityValue{"64512:100"} }, " set community 64512:100"},
+	{"BGPAdvertisement.aggregationLength", func(o *objects) { o.advertisement.Spec.AggregationLength = new(int32(24)) }, "ip route 203.0.113.0/24 blackhole 254"},
+	{"BGPAdvertisement.aggregationLengthV6", func(o *objects) {
+		o.pool.Spec.Addresses = append(o.pool.Spec.Addresses, "2001:db8:113::/64")
+		o.advertisement.Spec.AggregationLengthV6 = new(int32(63))
+	}, v1alpha1.ReasonAggregateExceedsPool},
 	{"Community.communities", func(o *objects) { o.community.Spec.Communities = nil }, v1alpha1.ReasonUnknownCommunity},
 	{"Community.communities.name", func(o *objects) { o.community.Spec.Communities[0].Name = "other" }, v1alpha1.ReasonUnknownCommunity},
 	{"Community.communities.value", func(o *objects) { o.community.Spec.Communities[0].Value = "1:2:3" }, " set large-community 1:2:3"},

@@ -102,6 +102,7 @@ func (f *frame) withNetworks(networks map[frrtemplates.Family][]frrtemplates.Net
 		families := slices.Clone(config.Routers[i].Families)
 		for j := range families {
 			families[j].Networks = f.defined(networks[families[j].Family])
+			config.Routers[i].Discards = append(config.Routers[i].Discards, discards(families[j].Networks)...)
 		}
 		config.Routers[i].Families = families
 	}
@@ -130,6 +131,9 @@ func (p *Policy) issuesOf(inUse *usage) []Issue {
 		}
 	}
 	issues = append(issues, overruled(more)...)
+	for member := range inUse.split {
+		issues = append(issues, p.notForLocal(member))
+	}
 	slices.SortFunc(issues, compareIssues)
 	return slices.Compact(issues)
 }

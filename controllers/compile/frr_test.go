@@ -44,7 +44,7 @@ func TestReloadFromGoldenToGolden(t *testing.T) {
 	chosen := []string{
 		"service-is-one-line", "communities-of-several-advertisements-unite", "252-communities-are-accepted",
 		"communities-are-spelled-as-frr-prints", "peer-timers-and-port", "peer-with-password",
-		"dual-stack-service-goes-over-the-session-of-each-family", "forwarding-of-both-families-prints-nothing",
+		"dual-stack-service-goes-over-the-session-of-each-family", "aggregate-and-host-routes-have-their-own-attributes", "aggregate-lives-while-a-member-lives", "forwarding-of-both-families-prints-nothing",
 		"ibgp-and-four-octet-asn", "multihop-ebgp-has-a-ttl-of-254", "session-carries-the-families-that-are-asked-for", "node-without-peer-has-no-router",
 	}
 	for _, version := range frr.Versions() {
@@ -226,6 +226,8 @@ func (s speaker) clear(conf string) error {
 		case line == "bfd\n":
 			commands = append(commands, "no bfd")
 		case strings.HasPrefix(line, "router bgp"):
+			commands = append(commands, "no "+strings.TrimSpace(line))
+		case strings.HasPrefix(line, "ip route "), strings.HasPrefix(line, "ipv6 route "):
 			commands = append(commands, "no "+strings.TrimSpace(line))
 		case strings.HasPrefix(line, "route-map") && !seen[words[1]]:
 			seen[words[1]] = true

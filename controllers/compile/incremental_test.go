@@ -287,6 +287,9 @@ func (w *world) setAdvertisement() string {
 		advertisement.Spec.Communities = append(advertisement.Spec.Communities, v1alpha1.CommunityValue(value))
 	}
 	if w.random.Intn(3) == 0 {
+		advertisement.Spec.AggregationLength, advertisement.Spec.AggregationLengthV6 = new(int32(27+w.random.Intn(5))), new(int32(123+w.random.Intn(5)))
+	}
+	if w.random.Intn(3) == 0 {
 		advertisement.Spec.LocalPref = new(int64(w.random.Intn(2)))
 	}
 	w.store.SetAdvertisement(advertisement)

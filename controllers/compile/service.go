@@ -16,9 +16,13 @@ type Decision struct {
 	// Why there is no line; empty where there is one. Of a Service with two
 	// addresses it is that of the address which came further.
 	Why Why
-	// idle are the classes of its addresses that are not announced: they are
+	// idle are the classes of its prefixes that are not announced: they are
 	// defined before the first line, and stay while endpoints come and go.
 	idle []*class
+	// split are the advertisements whose aggregates give way to host routes.
+	split []int
+	// gated are the prefixes of which only a closed gate decided.
+	gated []netip.Prefix
 }
 
 // Line is one prefix that is announced. Another Service may need it too: then
@@ -37,7 +41,8 @@ func (l Line) equal(other Line) bool { return l.Prefix == other.Prefix && l.clas
 
 // equal says whether two decisions of one Policy are the same.
 func (d Decision) equal(other Decision) bool {
-	return d.Why == other.Why && slices.EqualFunc(d.Lines, other.Lines, Line.equal) && slices.Equal(d.idle, other.idle)
+	return d.Why == other.Why && slices.EqualFunc(d.Lines, other.Lines, Line.equal) &&
+		slices.Equal(d.idle, other.idle) && slices.Equal(d.split, other.split)
 }
 
 // Subject is a Service with what else is read to decide about it.
@@ -71,17 +76,7 @@ func (g gate) passes(prefix netip.Prefix) bool {
 func compileService(s Subject, policy *Policy, gate gate) Decision {
 	d := Decision{Why: WhyNoPool}
 	for _, addr := range s.Service.Addresses {
-		line, why := policy.line(s, prefixOf(addr), gate)
-		if why == "" {
-			d.add(line)
-			continue
-		}
-		if line.class != nil {
-			d.idle = append(d.idle, line.class)
-		}
-		if why.furtherThan(d.Why) {
-			d.Why = why
-		}
+		policy.decide(&d, s, prefixOf(addr), gate)
 	}
 	if len(d.Lines) > 0 {
 		d.Why = ""
@@ -95,39 +90,63 @@ func prefixOf(addr netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(addr, addr.BitLen())
 }
 
-// add leaves out an address that is listed twice.
+// decide about one address, given as a host route.
+func (p *Policy) decide(d *Decision, s Subject, host netip.Prefix, gate gate) {
+	pool := p.Pools.Find(host.Addr())
+	if pool == nil {
+		return
+	}
+	lines, split := p.routes(s, pool, host)
+	if len(lines) == 0 {
+		d.because(WhyNoAdvertisement)
+	}
+	for _, line := range lines {
+		why := p.withholds(line, s)
+		if why == "" && !gate.open {
+			d.gated = append(d.gated, line.Prefix)
+			if !gate.passes(line.Prefix) {
+				why = WhyGateClosed
+			}
+		}
+		if why == "" {
+			d.add(line)
+			continue
+		}
+		d.idle = append(d.idle, line.class)
+		d.because(why)
+	}
+	for _, member := range split {
+		if !slices.Contains(d.split, member) {
+			d.split = append(d.split, member)
+		}
+	}
+}
+
+// because keeps the reason that came furthest.
+func (d *Decision) because(why Why) {
+	if why.furtherThan(d.Why) {
+		d.Why = why
+	}
+}
+
+// add leaves out a prefix that two addresses need.
 func (d *Decision) add(line Line) {
 	if !slices.ContainsFunc(d.Lines, line.equal) {
 		d.Lines = append(d.Lines, line)
 	}
 }
 
-// line is the line of one prefix, and why it is withheld. The order of the
-// questions is that of the constants of Why.
-func (p *Policy) line(s Subject, prefix netip.Prefix, gate gate) (Line, Why) {
-	pool := p.Pools.Find(prefix.Addr())
-	if pool == nil {
-		return Line{}, WhyNoPool
-	}
-	class := p.classFor(s, pool)
-	if class == nil {
-		return Line{}, WhyNoAdvertisement
-	}
-	family := frrtemplates.FamilyOf(prefix.Addr())
-	line := Line{Prefix: prefix, Peers: class.peers[family], class: class}
+// withholds says why a line is withheld, whatever the gate says. The order of
+// the questions is that of the constants of Why.
+func (p *Policy) withholds(line Line, s Subject) Why {
 	switch {
 	case len(line.Peers) == 0:
-		return line, WhyNoPeer
+		return WhyNoPeer
 	case p.nodeWhy != "":
-		return line, p.nodeWhy
+		return p.nodeWhy
+	default:
+		return p.lacksEndpoint(s, frrtemplates.FamilyOf(line.Prefix.Addr()))
 	}
-	if why := p.lacksEndpoint(s, family); why != "" {
-		return line, why
-	}
-	if !gate.passes(prefix) {
-		return line, WhyGateClosed
-	}
-	return line, ""
 }
 
 // lacksEndpoint says why the Service can't be served from this node: no usable

@@ -27,7 +27,7 @@ func newSum(policy *Policy) sum {
 		policy:   policy,
 		networks: map[frrtemplates.Family][]frrtemplates.Network{},
 		needs:    map[netip.Prefix][]Need{},
-		inUse:    usage{counts: map[*class]int{}, changed: true},
+		inUse:    newUsage(),
 	}
 	for _, c := range policy.standing {
 		s.inUse.add(c, 1)
@@ -86,46 +86,63 @@ func (s *sum) applyWithheld(all []change) {
 		func(a, b Withheld) int { return compareKeys(a.Service, b.Service) }, len(gone))
 }
 
-func (s *sum) applyLines(all []change) {
-	touched := map[netip.Prefix]struct{}{}
-	needs := maps.Clone(s.needs)
-	for _, c := range all {
-		for _, line := range c.old.Lines {
-			touched[line.Prefix] = struct{}{}
-			needs[line.Prefix] = without(needs[line.Prefix], c.key)
-		}
-	}
-	for _, c := range all {
-		for _, line := range c.new.Lines {
-			touched[line.Prefix] = struct{}{}
-			needs[line.Prefix] = with(needs[line.Prefix], Need{Service: c.key, class: line.class})
-		}
-	}
-	if len(touched) == 0 {
-		return
-	}
-	s.applyNeeds(touched, needs)
+// needEdit is how the needs for one prefix change.
+type needEdit struct {
+	gone []types.NamespacedName
+	come []Need
 }
 
-// applyNeeds replaces the lines of the touched prefixes.
-func (s *sum) applyNeeds(touched map[netip.Prefix]struct{}, needs map[netip.Prefix][]Need) {
+func (s *sum) applyLines(all []change) {
+	edits := map[netip.Prefix]needEdit{}
+	for _, c := range all {
+		for _, line := range c.old.Lines {
+			edit := edits[line.Prefix]
+			edit.gone = append(edit.gone, c.key)
+			edits[line.Prefix] = edit
+		}
+		for _, line := range c.new.Lines {
+			edit := edits[line.Prefix]
+			edit.come = append(edit.come, Need{Service: c.key, class: line.class})
+			edits[line.Prefix] = edit
+		}
+	}
+	if len(edits) > 0 {
+		s.applyNeeds(edits)
+	}
+}
+
+// apply copies: the slices are in Results.
+func (e needEdit) apply(needs []Need) []Need {
+	slices.SortFunc(e.gone, compareKeys)
+	gone := func(need Need) bool {
+		_, found := slices.BinarySearchFunc(e.gone, need.Service, compareKeys)
+		return found
+	}
+	return replaced(needs, gone, e.come, func(a, b Need) int { return compareKeys(a.Service, b.Service) }, len(e.gone))
+}
+
+// applyNeeds replaces the lines of the prefixes whose needs change.
+func (s *sum) applyNeeds(edits map[netip.Prefix]needEdit) {
+	needs := maps.Clone(s.needs)
 	come := map[frrtemplates.Family][]frrtemplates.Network{}
-	for prefix := range touched {
-		c := s.united(needs[prefix])
-		s.recount(s.united(s.needs[prefix]), c)
+	for prefix, edit := range edits {
+		now := edit.apply(needs[prefix])
+		c := s.united(now)
+		s.recount(s.united(needs[prefix]), c)
 		if c == nil {
 			delete(needs, prefix)
 			continue
 		}
+		needs[prefix] = now
 		family := frrtemplates.FamilyOf(prefix.Addr())
 		come[family] = append(come[family], frrtemplates.Network{Prefix: prefix, RouteMap: c.routeMap})
 	}
 	s.needs = needs
 	for _, family := range bothFamilies {
 		s.networks[family] = replaced(s.networks[family], func(n frrtemplates.Network) bool {
-			_, gone := touched[n.Prefix]
+			_, gone := edits[n.Prefix]
 			return gone
-		}, come[family], compareNetworks, len(touched))
+		}, come[family], compareNetworks, len(edits))
 	}
 }
 
@@ -170,24 +187,6 @@ func replaced[T any](sorted []T, gone func(T) bool, come []T, compare func(a, b 
 		merged = append(merged, element)
 	}
 	return append(merged, come[next:]...)
-}
-
-// with and without copy: the slices are in Results.
-func with(needs []Need, need Need) []Need {
-	at, _ := slices.BinarySearchFunc(needs, need.Service, compareNeed)
-	return slices.Insert(slices.Clone(needs), at, need)
-}
-
-func without(needs []Need, service types.NamespacedName) []Need {
-	at, found := slices.BinarySearchFunc(needs, service, compareNeed)
-	if !found {
-		return needs
-	}
-	return slices.Delete(slices.Clone(needs), at, at+1)
-}
-
-func compareNeed(need Need, service types.NamespacedName) int {
-	return compareKeys(need.Service, service)
 }
 
 func compareKeys(a, b types.NamespacedName) int {

@@ -45,8 +45,13 @@ const NoPriority = math.MaxInt64
 // Covers says whether an address lies in the pool's blocks, even if the pool
 // avoids it.
 func (p *Pool) Covers(addr netip.Addr) bool {
-	at := sort.Search(len(p.Blocks), func(i int) bool { return !p.Blocks[i].Last.Less(addr) })
+	at := p.search(addr)
 	return at < len(p.Blocks) && p.Blocks[at].Contains(addr)
+}
+
+// search is the place of the first block that does not end before addr.
+func (p *Pool) search(addr netip.Addr) int {
+	return sort.Search(len(p.Blocks), func(i int) bool { return !p.Blocks[i].Last.Less(addr) })
 }
 
 // Contains says whether an address is the pool's to give.

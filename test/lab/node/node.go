@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/herald-lb/herald/reloader/exchange"
@@ -237,6 +238,31 @@ func (n *Node) KernelNextHops(ctx context.Context, p netip.Prefix) ([]netip.Addr
 		return nil, fmt.Errorf("node %q is down", n.cfg.Name)
 	}
 	return router.KernelNextHops(ctx, box, p)
+}
+
+// Discards are the prefixes that the node's own kernel drops packets to, IPv4
+// first. Counted.
+func (n *Node) Discards(ctx context.Context) ([]netip.Prefix, error) {
+	n.cfg.Count.Add()
+	box := n.Box()
+	if box == nil {
+		return nil, fmt.Errorf("node %q is down", n.cfg.Name)
+	}
+	var all []netip.Prefix
+	for _, family := range []string{"-4", "-6"} {
+		out, err := box.Run(ctx, "ip", family, "route", "show", "type", "blackhole")
+		if err != nil {
+			return nil, err
+		}
+		for line := range strings.Lines(out) {
+			prefix, err := netip.ParsePrefix(strings.Fields(line)[1])
+			if err != nil {
+				return nil, fmt.Errorf("node %q: route %q: %w", n.cfg.Name, line, err)
+			}
+			all = append(all, prefix)
+		}
+	}
+	return all, nil
 }
 
 // Sysctl reads a kernel parameter of the node. Counted.
