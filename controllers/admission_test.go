@@ -167,6 +167,12 @@ var _ = Describe("Admission", func() {
 		Entry("myASN too large", "myASN", int64(4294967296), "should be less than or equal to 4294967295"),
 		Entry("no peerASN", "peerASN", nil, "exactly one of peerASN and dynamicASN must be set"),
 		Entry("both forms of ASN", "dynamicASN", "external", "exactly one of peerASN and dynamicASN must be set"),
+		Entry("localASN 0", "localASN", int64(0), "should be greater than or equal to 1"),
+		Entry("localASN the own", "localASN", int64(64512), "must be neither myASN nor peerASN"),
+		Entry("localASN the router's", "localASN", int64(4294967295), "must be neither myASN nor peerASN"),
+		Entry("TTL security of no hop", "ttlSecurityHops", int64(0), "should be greater than or equal to 1"),
+		Entry("TTL security of too many", "ttlSecurityHops", int64(255), "should be less than or equal to 254"),
+		Entry("TTL security with multihop", "ttlSecurityHops", int64(1), "ttlSecurityHops and ebgpMultiHop exclude each other"),
 		Entry("a dynamicASN of another name", "dynamicASN", "any", `supported values: "internal", "external"`),
 		Entry("peerASN 0", "peerASN", int64(0), "should be greater than or equal to 1"),
 		Entry("no peerAddress", "peerAddress", nil, "Required value"),
@@ -237,6 +243,19 @@ var _ = Describe("Admission", func() {
 		spec := with("BGPPeer", "peerASN", nil)
 		spec["dynamicASN"] = "internal"
 		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("ebgpMultiHop is for eBGP only")))
+	})
+	It("V2 BGPPeer refuses localASN and TTL security on iBGP, and takes them on eBGP", func() {
+		for field, message := range map[string]string{"localASN": "localASN is for eBGP only", "ttlSecurityHops": "ttlSecurityHops is for eBGP only"} {
+			spec := with("BGPPeer", "ebgpMultiHop", nil)
+			spec[field] = int64(9)
+			Expect(admit("BGPPeer", spec)).To(Succeed())
+			spec["myASN"] = spec["peerASN"]
+			Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring(message)))
+			spec["myASN"] = int64(64512)
+			delete(spec, "peerASN")
+			spec["dynamicASN"] = "internal"
+			Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring(message)))
+		}
 	})
 	DescribeTable("V2 BGPPeer takes", func(field string, value any) { takes("BGPPeer", field, value) },
 		Entry("another source", "sourceAddress", "192.0.2.7"), Entry("no multihop", "ebgpMultiHop", false), Entry("no graceful restart", "enableGracefulRestart", false),

@@ -171,6 +171,9 @@ func checkNeighbor(neighbor *Neighbor) error {
 			return fmt.Errorf("source %w", err)
 		}
 	}
+	if neighbor.TTLSecurityHops == maxTTL || neighbor.TTLSecurityHops > 0 && neighbor.MultihopTTL > 0 {
+		return errors.New("TTL security of 255 hops, or together with multihop")
+	}
 	if neighbor.MultihopTTL == maxTTL {
 		return errors.New("multihop TTL is 255: FRR's releases print it differently")
 	}

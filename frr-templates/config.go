@@ -82,6 +82,8 @@ type Neighbor struct {
 	// RemoteASN of the router, or 0 and which ones it may have.
 	RemoteASN ASN
 	Dynamic   DynamicASN
+	// LocalASN is what the router sees in place of the Router's; 0: the same.
+	LocalASN ASN
 	// Port of the router; 179 is not rendered.
 	Port uint16
 	// HoldTime and KeepaliveTime in whole seconds; rendered when HasTimers.
@@ -93,6 +95,8 @@ type Neighbor struct {
 	Password Secret
 	// MultihopTTL of an eBGP neighbor that is more than one hop away; 0: one hop.
 	MultihopTTL uint8
+	// TTLSecurityHops that the router may be away (RFC 5082); 0: not checked.
+	TTLSecurityHops uint8
 	// Source address of the session; invalid: the interface's.
 	Source netip.Addr
 	// BFDProfile that BFD watches the path by; empty: no BFD.

@@ -10,6 +10,9 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || has(self.holdTime)",message="keepaliveTime needs holdTime: FRR takes both or neither; set holdTime too, three times keepaliveTime is usual"
 // +kubebuilder:validation:XValidation:rule="has(self.peerASN) != has(self.dynamicASN)",message="exactly one of peerASN and dynamicASN must be set: the router's AS number, or internal or external to take any"
 // +kubebuilder:validation:XValidation:rule="!has(self.ebgpMultiHop) || !self.ebgpMultiHop || (has(self.peerASN) ? self.myASN != self.peerASN : !has(self.dynamicASN) || self.dynamicASN != 'internal')",message="ebgpMultiHop is for eBGP only: leave it out where myASN equals peerASN or dynamicASN is internal, an iBGP session may be any number of hops long"
+// +kubebuilder:validation:XValidation:rule="!has(self.ttlSecurityHops) || (has(self.peerASN) ? self.myASN != self.peerASN : !has(self.dynamicASN) || self.dynamicASN != 'internal')",message="ttlSecurityHops is for eBGP only: leave it out where myASN equals peerASN or dynamicASN is internal"
+// +kubebuilder:validation:XValidation:rule="!has(self.ttlSecurityHops) || !has(self.ebgpMultiHop) || !self.ebgpMultiHop",message="ttlSecurityHops and ebgpMultiHop exclude each other: ttlSecurityHops says by itself how far away the router may be"
+// +kubebuilder:validation:XValidation:rule="!has(self.localASN) || self.localASN != self.myASN && (!has(self.peerASN) || self.localASN != self.peerASN && self.myASN != self.peerASN) && (!has(self.dynamicASN) || self.dynamicASN != 'internal')",message="localASN is for eBGP only and must be neither myASN nor peerASN: it is the AS number that this router sees in place of myASN"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !isIP(self.sourceAddress) || !isIP(self.peerAddress) || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",message="sourceAddress must be of the family of peerAddress: the session runs between the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
 type BGPPeerSpec struct {
@@ -36,6 +39,15 @@ type BGPPeerSpec struct {
 	// router. Default: none. Changing it resets this peer's sessions.
 	// +optional
 	DynamicASN DynamicASN `json:"dynamicASN,omitempty"`
+
+	// localASN is the AS number that this router sees in place of myASN, in the
+	// session as in the AS path (FRR: local-as no-prepend replace-as). For eBGP
+	// only, neither myASN nor peerASN. Default: myASN. 1 to 4294967295. Changing it
+	// resets this peer's sessions.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=4294967295
+	LocalASN int64 `json:"localASN,omitempty"`
 
 	// peerAddress is the router's address, IPv4 or IPv6, in canonical form.
 	// Required. Changing it closes this peer's sessions and opens new ones.
@@ -74,6 +86,17 @@ type BGPPeerSpec struct {
 	// this peer's sessions.
 	// +optional
 	EBGPMultiHop bool `json:"ebgpMultiHop,omitempty"`
+
+	// ttlSecurityHops is how many hops the router may be away, by the TTL of its
+	// packets (GTSM, RFC 5082): packets of the session are sent with a TTL of 255,
+	// and of the router's those with less than 256 minus ttlSecurityHops are
+	// dropped. The router must do the same, else the session stays down. For eBGP
+	// only, and not with ebgpMultiHop. Default: no such check. 1 to 254. Changing
+	// it resets this peer's sessions.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=254
+	TTLSecurityHops *int32 `json:"ttlSecurityHops,omitempty"`
 
 	// sourceAddress is the address that the node opens the session from, of the
 	// family of peerAddress, in canonical form. It must be an address of every

@@ -500,6 +500,11 @@ func (in *BGPPeerSpec) DeepCopyInto(out *BGPPeerSpec) {
 		*out = make([]AddressFamily, len(*in))
 		copy(*out, *in)
 	}
+	if in.TTLSecurityHops != nil {
+		in, out := &in.TTLSecurityHops, &out.TTLSecurityHops
+		*out = new(int32)
+		**out = **in
+	}
 	if in.HoldTime != nil {
 		in, out := &in.HoldTime, &out.HoldTime
 		*out = new(v1.Duration)

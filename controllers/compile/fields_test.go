@@ -75,6 +75,8 @@ var fieldCases = []struct {
 	{"BGPPeer.dynamicASN", func(o *objects) {
 		o.peer.Spec.PeerASN, o.peer.Spec.DynamicASN = 0, v1alpha1.DynamicASNExternal
 	}, " neighbor 192.0.2.1 remote-as external"},
+	{"BGPPeer.localASN", func(o *objects) { o.peer.Spec.LocalASN = 65009 }, " neighbor 192.0.2.1 local-as 65009 no-prepend replace-as"},
+	{"BGPPeer.ttlSecurityHops", func(o *objects) { o.peer.Spec.TTLSecurityHops = new(int32(3)) }, " neighbor 192.0.2.1 ttl-security hops 3"},
 	{"BGPPeer.peerAddress", func(o *objects) { o.peer.Spec.PeerAddress = "192.0.2.9" }, "  neighbor 192.0.2.9 activate"},
 	{"BGPPeer.peerPort", func(o *objects) { o.peer.Spec.PeerPort = new(int32(1179)) }, " neighbor 192.0.2.1 port 1179"},
 	{"BGPPeer.addressFamilies", func(o *objects) {

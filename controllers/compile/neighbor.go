@@ -22,6 +22,8 @@ const (
 	maxTimer    = math.MaxUint16 * time.Second
 	// multihopTTL is as good as 255, which FRR 8 and 10 print differently.
 	multihopTTL = 254
+	// maxSecurityHops leaves packets a TTL of at least 2 (RFC 5082).
+	maxSecurityHops = 254
 	// keepalivesPerHoldTime is usual (RFC 4271 section 10).
 	keepalivesPerHoldTime = 3
 )
@@ -41,7 +43,7 @@ func parseNeighbor(spec *v1alpha1.BGPPeerSpec) (frrtemplates.Neighbor, error) {
 	if err := parseRemote(spec, &neighbor); err != nil {
 		return neighbor, err
 	}
-	if err := parseHops(spec, &neighbor); err != nil {
+	if err := errors.Join(parseLocal(spec, &neighbor), parseHops(spec, &neighbor)); err != nil {
 		return neighbor, err
 	}
 	if neighbor.Source, err = parseSource(spec.SourceAddress, address); err != nil {
@@ -75,9 +77,32 @@ func parseRemote(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) er
 	return nil
 }
 
+// parseLocal reads what the router sees in place of myASN.
+func parseLocal(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) error {
+	if spec.LocalASN == 0 {
+		return nil
+	}
+	if spec.LocalASN == spec.MyASN || spec.LocalASN == spec.PeerASN || neighbor.Internal(frrtemplates.ASN(spec.MyASN)) {
+		return errors.New("spec.localASN is for eBGP only and must be neither spec.myASN nor spec.peerASN: it is what this router sees in place of spec.myASN")
+	}
+	neighbor.LocalASN = frrtemplates.ASN(spec.LocalASN)
+	return checkASN("spec.localASN", spec.LocalASN)
+}
+
 // parseHops says how far away the router may be.
 func parseHops(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) error {
 	internal := neighbor.Internal(frrtemplates.ASN(spec.MyASN))
+	if hops := spec.TTLSecurityHops; hops != nil {
+		switch {
+		case *hops < 1 || *hops > maxSecurityHops:
+			return fmt.Errorf("spec.ttlSecurityHops %d is out of range: want 1 to %d", *hops, maxSecurityHops)
+		case internal:
+			return errors.New("spec.ttlSecurityHops is for eBGP only: leave it out")
+		case spec.EBGPMultiHop:
+			return errors.New("spec.ttlSecurityHops and spec.ebgpMultiHop exclude each other: leave one of them out")
+		}
+		neighbor.TTLSecurityHops = uint8(*hops)
+	}
 	if spec.EBGPMultiHop {
 		if internal {
 			return errors.New("spec.ebgpMultiHop is for eBGP only: leave it out, an iBGP session may be any number of hops long")

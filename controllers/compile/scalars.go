@@ -149,11 +149,19 @@ func (p *Policy) setScalars(entry *frrtemplates.RouteMapEntry, advertisements []
 		entry.MED = a.med
 	}
 	if a := p.decides(prepend, advertisements, peer); a != nil {
-		entry.Prepend = slices.Repeat([]frrtemplates.ASN{p.ASN}, int(*a.prepend))
+		entry.Prepend = slices.Repeat([]frrtemplates.ASN{p.seenBy(peer)}, int(*a.prepend))
 	}
 	if a := p.decides(nextHops[family], advertisements, peer); a != nil {
 		entry.NextHop = a.nextHops[family]
 	}
+}
+
+// seenBy is the node's AS number as a peer sees it.
+func (p *Policy) seenBy(peer *Peer) frrtemplates.ASN {
+	if peer.Neighbor.LocalASN != 0 {
+		return peer.Neighbor.LocalASN
+	}
+	return p.ASN
 }
 
 // clashes are where advertisements, the oldest first, disagree on the routes to

@@ -193,6 +193,8 @@ type RouterOptions struct {
 	Passive bool
 	// Password of every session, none if empty.
 	Password string
+	// TTLSecurity: the nodes are one hop away by their packets' TTL (RFC 5082).
+	TTLSecurity bool
 }
 
 // AS numbers that nodes and routers have by default.

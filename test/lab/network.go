@@ -143,7 +143,7 @@ func (l *Lab) routerConfig(k int, o RouterOptions) router.Config {
 	}
 	for i := 1; i <= l.options.Nodes; i++ {
 		for _, p := range hosts(firstNodeHost + i) {
-			c.Neighbors = append(c.Neighbors, router.Neighbor{Address: p.Addr(), ASN: l.options.NodeASN, Password: o.Password})
+			c.Neighbors = append(c.Neighbors, router.Neighbor{Address: p.Addr(), ASN: l.options.NodeASN, Password: o.Password, TTLSecurity: o.TTLSecurity})
 		}
 	}
 	return c

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -36,6 +38,63 @@ var _ = Describe("Peering", func() {
 		announcedOn(ctx, l)
 		checkMultihop(ctx, l)
 		checkSource(ctx, l)
+	}, SpecTimeout(2*specTimeout))
+})
+
+var _ = Describe("Peering in disguise", func() {
+	It("S3 S13 routers see localASN and nothing of myASN; TTL security holds at both ends", func(ctx SpecContext) {
+		const seen, own = 64999, 4200000000
+		routers := lab.DefaultRouters()
+		for i := range routers {
+			routers[i].TTLSecurity = true
+		}
+		l := siteOf(ctx, lab.Options{Nodes: 2, NodeASN: seen, NodeFRR: map[int]frr.Version{1: frr.V8_4}, Routers: routers})
+		peers := peerWithAll(ctx, l, func(_ int, peer *v1alpha1.BGPPeer) {
+			peer.Spec.MyASN, peer.Spec.LocalASN, peer.Spec.TTLSecurityHops = own, seen, ptr.To(int32(1))
+		})
+		announcedOn(ctx, l)
+		paths := func(path ...uint32) {
+			GinkgoHelper()
+			for _, r := range l.Routers() {
+				for _, prefix := range []string{"203.0.113.0/32", "2001:db8:113::/128"} {
+					p := netip.MustParsePrefix(prefix)
+					Eventually(ctx, func() ([]router.Route, error) {
+						routes, err := r.Routes(ctx, router.FamilyOf(p))
+						return routes[p], err
+					}).Should(And(HaveLen(2), HaveEach(HaveField("ASPath", path))), "%s at %s", p, r.Config().Name)
+				}
+			}
+		}
+		paths(seen)
+		session := &v1alpha1.BGPSession{}
+		Expect(l.API().Get(ctx, crclient.ObjectKey{Name: v1alpha1.SessionName("node1", "tor-b-ipv4")}, session)).To(Succeed())
+		Expect(session.Status.LocalASN).To(BeEquivalentTo(seen))
+
+		By("prepending: with the number that is seen")
+		all := lab.Advertisement("all")
+		Expect(l.API().Get(ctx, crclient.ObjectKeyFromObject(all), all)).To(Succeed())
+		all.Spec.ASPathPrepend = ptr.To(int32(1))
+		Expect(l.API().Update(ctx, all)).To(Succeed())
+		paths(seen, seen)
+
+		By("leaving TTL security out on the nodes: the routers drop what comes with another TTL")
+		for _, obj := range peers {
+			peer := obj.(*v1alpha1.BGPPeer)
+			Expect(l.API().Get(ctx, crclient.ObjectKeyFromObject(peer), peer)).To(Succeed())
+			peer.Spec.TTLSecurityHops = nil
+			peer.Spec.HoldTime, peer.Spec.KeepaliveTime = &metav1.Duration{Duration: 3 * time.Second}, &metav1.Duration{Duration: time.Second}
+			Expect(l.API().Update(ctx, peer)).To(Succeed())
+		}
+		for _, r := range l.Routers() {
+			Eventually(ctx, func(g Gomega) {
+				sessions, err := r.Sessions(ctx)
+				g.Expect(err).NotTo(HaveOccurred())
+				g.Expect(sessions).NotTo(BeEmpty())
+				for addr, session := range sessions {
+					g.Expect(session.State).NotTo(Equal(router.Established), "%s with %s", r.Config().Name, addr)
+				}
+			}).WithTimeout(2 * time.Minute).Should(Succeed())
+		}
 	}, SpecTimeout(2*specTimeout))
 })
 

@@ -110,6 +110,9 @@ func birdConfig(c Config) string {
 		if n.Password != "" {
 			fmt.Fprintf(&b, "  password \"%s\";\n", n.Password)
 		}
+		if n.TTLSecurity {
+			b.WriteString("  ttl security on;\n")
+		}
 		for _, family := range []Family{IPv4, IPv6} {
 			fmt.Fprintf(&b, "  %s { import all; export where source = RTS_STATIC; };\n", family)
 		}

@@ -48,6 +48,9 @@ func frrConfig(c Config) string {
 		if n.Password != "" {
 			fmt.Fprintf(&b, " neighbor %s password %s\n", n.Address, n.Password)
 		}
+		if n.TTLSecurity {
+			fmt.Fprintf(&b, " neighbor %s ttl-security hops 1\n", n.Address)
+		}
 	}
 	for _, family := range []Family{IPv4, IPv6} {
 		fmt.Fprintf(&b, " address-family %s unicast\n  maximum-paths 64\n  maximum-paths ibgp 64\n", family)

@@ -65,6 +65,9 @@ func goBGPConfig(c Config) string {
 		}
 		// Where both ends connect, GoBGP takes five seconds more to settle on one.
 		b.WriteString("  [neighbors.transport.config]\n    passive-mode = true\n")
+		if n.TTLSecurity {
+			b.WriteString("  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n")
+		}
 		b.WriteString("  [neighbors.timers.config]\n    connect-retry = 1\n    idle-hold-time-after-reset = 1\n")
 		b.WriteString("  [neighbors.graceful-restart.config]\n    enabled = true\n    helper-only = true\n    restart-time = 120\n")
 		for _, family := range []Family{IPv4, IPv6} {

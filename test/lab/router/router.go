@@ -46,6 +46,8 @@ type Neighbor struct {
 	ASN uint32
 	// Password for TCP MD5 (RFC 2385), none if empty.
 	Password string
+	// TTLSecurity: the neighbor is one hop away by its packets' TTL (RFC 5082).
+	TTLSecurity bool
 }
 
 // Config is what a router runs with. All of it can be changed (Configure).
