@@ -15,6 +15,9 @@ type entryDiff struct {
 	stale bool
 	// mapRuns: the map exists, so a neighbor may be using it.
 	mapRuns bool
+	// idle: the entry isn't wanted and matches a tag that nothing wanted sets. The
+	// lines that have the tag now need it until they have another.
+	idle bool
 }
 
 func (d *difference) compareEntries() {
@@ -37,10 +40,13 @@ func (d *difference) compareEntries() {
 }
 
 func (d *difference) unexpectedEntries(running map[entryKey][]*Entry, wanted map[string]bool) {
-	stale := map[string]bool{}
+	stale, tags := map[string]bool{}, map[string]bool{}
+	for _, tag := range d.want.tags() {
+		tags[tag] = true
+	}
 	for key, entries := range running {
 		if wanted[key.name] {
-			d.entries = append(d.entries, entryDiff{have: entries[0], mapRuns: true})
+			d.entries = append(d.entries, entryDiff{have: entries[0], mapRuns: true, idle: matchesNoneOf(entries[0], tags)})
 		} else {
 			stale[key.name] = true
 		}
@@ -50,6 +56,16 @@ func (d *difference) unexpectedEntries(running map[entryKey][]*Entry, wanted map
 		d.staleMaps = append(d.staleMaps, name)
 	}
 	slices.Sort(d.staleMaps)
+}
+
+// matchesNoneOf says whether an entry matches a tag, and none of these.
+func matchesNoneOf(e *Entry, tags map[string]bool) bool {
+	for _, line := range e.Lines {
+		if tag, ok := strings.CutPrefix(line, "match tag "); ok {
+			return !tags[tag]
+		}
+	}
+	return false
 }
 
 // order puts the entries that only go before those that come, each by name.

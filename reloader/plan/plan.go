@@ -19,8 +19,8 @@ type Plan struct {
 	Target string
 	// Add are new and changed "network" lines for bgpd's vty socket.
 	Add []Batch
-	// Cleanup is a file for `vtysh -f` that removes route-maps which nothing
-	// names once Add is done.
+	// Cleanup is a file for `vtysh -f` that removes what nothing uses once Add is
+	// done: route-maps that no line names, and entries for classes that are gone.
 	Cleanup string
 	// Refresh are neighbors whose outbound policy changed under them.
 	Refresh []Neighbor
@@ -107,13 +107,19 @@ func (c *Config) tags() map[string]string {
 	return tags
 }
 
-// cleanup removes maps that run and are neither wanted nor named.
+// cleanup removes idle entries, and maps that run and are neither wanted nor
+// named.
 func (d *difference) cleanup() string {
+	var b strings.Builder
+	for i := range d.entries {
+		if d.entries[i].idle {
+			d.entries[i].write(&b)
+		}
+	}
 	if len(d.staleMaps) == 0 {
-		return ""
+		return b.String()
 	}
 	named := d.want.namedMaps()
-	var b strings.Builder
 	for _, name := range d.staleMaps {
 		if !named[name] {
 			writeLine(&b, 0, "no "+routeMapPrefix+name)
@@ -145,7 +151,7 @@ func (c *Config) namedMaps() map[string]bool {
 func (d *difference) refresh() []Neighbor {
 	changed := map[string]bool{}
 	for _, e := range d.entries {
-		if e.mapRuns {
+		if e.mapRuns && !e.idle {
 			changed[e.name()] = true
 		}
 	}

@@ -128,6 +128,35 @@ func TestPlan(t *testing.T) {
 			},
 		},
 		{
+			name: "entry-of-a-class-that-goes-stays-until-its-lines-have-another",
+			edits: []string{
+				"203.0.113.7/32 route-map herald.gold", "203.0.113.7/32 route-map herald.tin",
+				"203.0.113.8/32 route-map herald.gold", "203.0.113.8/32 route-map herald.tin",
+				"route-map herald.gold permit 1\n set tag 123", "route-map herald.tin permit 1\n set tag 7",
+				"route-map herald.out.a permit 100\n match tag 123", "route-map herald.out.a permit 50\n match tag 7",
+				"route-map herald.out.b permit 100\n match tag 123", "route-map herald.out.b deny 65535",
+			},
+			want: Plan{
+				Edit: "route-map herald.out.a deny 50\n match tag 7\n set community 64512:1\nexit\nroute-map herald.out.a permit 50\nexit\n" +
+					"route-map herald.out.b deny 65535\nexit\nroute-map herald.tin permit 1\n set tag 7\nexit\n",
+				Add:     []Batch{{router, family, []string{"network 203.0.113.7/32 route-map herald.tin", "network 203.0.113.8/32 route-map herald.tin"}}},
+				Cleanup: "no route-map herald.out.a permit 100\nno route-map herald.out.b permit 100\nno route-map herald.gold\n",
+				Refresh: []Neighbor{{Name: "10.10.0.1"}, {Name: "10.10.0.2"}},
+				Touched: []Touched{
+					{Family: family, Prefix: "203.0.113.7/32", Present: true, Tag: "7"},
+					{Family: family, Prefix: "203.0.113.8/32", Present: true, Tag: "7"},
+				},
+			},
+		},
+		{
+			name:  "entry-of-a-class-that-another-peer-still-gets-goes-first",
+			edits: []string{"route-map herald.out.b permit 100\n match tag 123", "route-map herald.out.b deny 65535"},
+			want: Plan{
+				Edit:    "no route-map herald.out.b permit 100\nroute-map herald.out.b deny 65535\nexit\n",
+				Refresh: []Neighbor{{Name: "10.10.0.2"}},
+			},
+		},
+		{
 			name:  "edited-attribute-is-replaced-in-place-and-refreshed",
 			edits: []string{" set community 64512:1\n", " set community 64512:2 no-export\n"},
 			want: Plan{

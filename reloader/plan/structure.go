@@ -18,7 +18,9 @@ func (d *difference) planStructure(p *Plan) {
 		writeLine(&b, 0, line)
 	}
 	for i := range d.entries {
-		d.entries[i].write(&b)
+		if !d.entries[i].idle {
+			d.entries[i].write(&b)
+		}
 	}
 	for _, block := range d.blocks {
 		block.writeMissing(&b)

@@ -85,7 +85,8 @@ func editCommands(t *testing.T, from, to string) []string {
 	state := &plan.State{Daemons: map[string]*plan.Config{"bgpd": plan.Parse(from), "zebra": {}}, Quirks: plan.Quirks{ResolveViaDefault: true}}
 	var commands []string
 	var headers [3]string
-	for line := range strings.Lines(plan.Make(plan.Parse(to), state).Edit) {
+	p := plan.Make(plan.Parse(to), state)
+	for line := range strings.Lines(p.Edit + p.Cleanup) {
 		text := strings.TrimLeft(line, " ")
 		depth := len(line) - len(text)
 		if strings.HasPrefix(text, "exit") {
