@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -46,6 +47,20 @@ var _ = Describe("Attributes", func() {
 		Eventually(ctx, acceptedOf).WithArguments(ctx, younger).Should(HavePrefix("True Accepted: "))
 		remove(ctx, older)
 		expectLocalPref(ctx, addrs, map[string]uint32{"tor-a": 100, "tor-b": 100, "tor-c": 50})
+
+		By("two that only a Service's label brings together")
+		const tier = "scenario.example/tier"
+		secondLater(ctx, younger)
+		gold := lab.Advertisement("gold")
+		gold.Spec.LocalPref, gold.Spec.ServiceSelectors = ptr.To(int64(70)), selector(tier, "gold")
+		create(ctx, gold)
+		Eventually(ctx, acceptedOf).WithArguments(ctx, gold).Should(HavePrefix("True Accepted: "))
+		update(ctx, svc, func(s *corev1.Service) { s.Labels = map[string]string{tier: "gold"} })
+		expectLocalPref(ctx, addrs, map[string]uint32{"tor-a": 70, "tor-b": 70, "tor-c": 50})
+		Eventually(ctx, acceptedOf).WithArguments(ctx, gold).Should(And(HavePrefix("True Overruled: "), ContainSubstring(`"younger"`)))
+		update(ctx, svc, func(s *corev1.Service) { s.Labels = nil })
+		expectLocalPref(ctx, addrs, map[string]uint32{"tor-a": 100, "tor-b": 100, "tor-c": 50})
+		Eventually(ctx, acceptedOf).WithArguments(ctx, gold).Should(HavePrefix("True Accepted: "))
 	}, SpecTimeout(specTimeout))
 
 	It("P2 P3 routers forward to the nodes with the highest local-pref; edited, it is an update and no withdrawal", func(ctx SpecContext) {
