@@ -48,6 +48,7 @@ const (
 	ReasonInvalidNextHop      = "InvalidNextHop"      // advertisement
 	ReasonInvalidNode         = "InvalidNode"         // node: no usable router-id
 	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
+	ReasonGateTimedOut        = "GateTimedOut"        // Service or Node: announced though its dataplane never answered
 
 	// ReasonInvalidAggregationLength: advertisement.
 	ReasonInvalidAggregationLength = "InvalidAggregationLength"

@@ -29,6 +29,17 @@ type Compiler struct {
 	// frame was made with what was applied then.
 	frame   frame
 	applied numbers
+	// frames counts them; issuesThen were made of issued.
+	frames     int
+	issued     issueInputs
+	issuesThen []Issue
+}
+
+// issueInputs is all that a Result's issues are made of.
+type issueInputs struct {
+	frame int
+	gates *snapshot.Gates
+	node  *snapshot.Node
 }
 
 // memo is what was decided about a Service, and by what.
@@ -63,13 +74,22 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	if applied := appliedNumbers(s.Applied); c.sum.inUse.changed || !applied.equal(c.applied) {
 		c.frame, c.applied = c.policy.newFrame(c.inputs.kernel, &c.sum.inUse, applied), applied
 		c.sum.inUse.changed = false
+		c.frames++
 	}
 	return &Result{
 		Config:   c.frame.withNetworks(c.sum.networks),
-		Issues:   c.frame.issues,
+		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
 		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
 	}
+}
+
+// issues are the frame's and the gates', which change less often than anything.
+func (c *Compiler) issues(s *snapshot.Snapshot) []Issue {
+	if now := (issueInputs{frame: c.frames, gates: s.Gates, node: s.Node}); c.issued != now {
+		c.issued, c.issuesThen = now, withGates(c.frame.issues, s.Node, s.Gates)
+	}
+	return c.issuesThen
 }
 
 func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot, changes *changes) {

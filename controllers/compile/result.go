@@ -36,7 +36,7 @@ type Issue struct {
 // IsNote says whether an issue of this reason refuses nothing: the object holds,
 // but for what the message says.
 func IsNote(reason string) bool {
-	return reason == v1alpha1.ReasonOverruled || reason == v1alpha1.ReasonNoEffect || reason == v1alpha1.ReasonAggregateNotForLocal
+	return reason == v1alpha1.ReasonOverruled || reason == v1alpha1.ReasonNoEffect || reason == v1alpha1.ReasonAggregateNotForLocal || reason == v1alpha1.ReasonGateTimedOut
 }
 
 // Withheld is a Service that the node does not announce.

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/gates"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/node"
@@ -49,6 +50,8 @@ var _ = Describe("Gate", func() {
 		addr := addressOf(ctx, svc)
 		expectEverywhere(ctx, addr, gated)
 		Expect(time.Since(began)).To(BeNumerically(">", gates.SilenceTimeout))
+		Eventually(ctx, nodeStatus).WithArguments(ctx, gated).Should(HaveField("Issues", ContainElement(And(
+			HaveField("Kind", "Service"), HaveField("Name", "web"), HaveField("Reason", v1alpha1.ReasonGateTimedOut)))))
 	}, SpecTimeout(specTimeout))
 })
 
