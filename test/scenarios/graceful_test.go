@@ -22,15 +22,17 @@ import (
 )
 
 // All makes of router help a graceful restart here: FRR does so unasked, BIRD and
-// GoBGP are configured to.
+// GoBGP are configured to. These specs have a site of their own: where GoBGP has
+// once helped it keeps routes for a neighbor's restart ever after, also for one
+// that never asks for it again.
 var _ = Describe("Graceful restart", func() {
 	It("R2 S5 no router loses a prefix while FRR is killed, once it is negotiated, and the status says when it is", func(ctx SpecContext) {
-		mayReset()
+		defer ownSite(ctx, lab.DefaultNodeASN)()
 		addrs := announcedDualStack(ctx, "web")
 		killed := []string{"node1", "node2"} // one of each release
 
 		By("switching it on")
-		defer restartGracefully(ctx)()
+		restartGracefully(ctx)
 		for _, n := range site.Nodes() {
 			if n.Config().FRRVersion == frr.V8_4 {
 				restartPending(ctx, n.Name())
@@ -66,7 +68,6 @@ var _ = Describe("Graceful restart", func() {
 		refused := site.NodeAddresses(router.IPv4, "node1")[0]
 		tor := site.Router("tor-a")
 		Expect(tor.Disable(ctx, refused)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) error { return tor.Enable(ctx, refused) }, NodeTimeout(suiteTimeout))
 		expectAt(ctx, "tor-a", addrs[0], "node2", "node3")
 		watch := watchRoutes(addrs, "tor-b", "tor-c")
 		kill(ctx, containersOf(node.FRR, "node1")...)
@@ -89,9 +90,9 @@ var _ = Describe("Graceful restart", func() {
 	}, SpecTimeout(2*specTimeout))
 
 	It("S9 removing a peer withdraws at once what the router would keep for FRR's restart", func(ctx SpecContext) {
-		mayReset()
+		defer ownSite(ctx, lab.DefaultNodeASN)()
 		addrs := announcedDualStack(ctx, "web")
-		defer restartGracefully(ctx)()
+		restartGracefully(ctx)
 		for _, r := range site.Routers() {
 			restartSessions(ctx, r, allNodes...)
 		}
@@ -109,29 +110,13 @@ var _ = Describe("Graceful restart", func() {
 	}, SpecTimeout(specTimeout))
 })
 
-// restartGracefully gives every steady peer graceful restart. The caller defers the
-// answer, which takes it away, from the sessions too: FRR 8 keeps it in them.
-func restartGracefully(ctx context.Context) (off func()) {
+// restartGracefully gives every steady peer graceful restart.
+func restartGracefully(ctx context.Context) {
 	GinkgoHelper()
-	set := func(ctx context.Context, on bool) {
-		GinkgoHelper()
-		for _, obj := range steadyPeers() {
-			peer := obj.(*v1alpha1.BGPPeer)
-			Expect(restorePeer(ctx, peer)).To(Succeed())
-			update(ctx, peer, func(p *v1alpha1.BGPPeer) { p.Spec.EnableGracefulRestart = on })
-		}
-		inAllConfigs(ctx, "graceful-restart", on)
+	for _, obj := range steadyPeers() {
+		update(ctx, obj.(*v1alpha1.BGPPeer), func(p *v1alpha1.BGPPeer) { p.Spec.EnableGracefulRestart = true })
 	}
-	set(ctx, true)
-	return func() {
-		GinkgoHelper()
-		ctx, cancel := context.WithTimeout(context.Background(), suiteTimeout)
-		defer cancel()
-		set(ctx, false)
-		for _, r := range site.Routers() {
-			restartSessions(ctx, r, allNodes...)
-		}
-	}
+	inAllConfigs(ctx, "graceful-restart", true)
 }
 
 // announcedDualStack announces a Service of both families and waits for it.
