@@ -46,7 +46,7 @@ func TestRefusedConfigurationKeepsRoutes(t *testing.T) {
 					t.Errorf("applied %q, want the last good %q", got.AppliedHash, goodHash)
 				}
 				untilRoutes(t, r, routesWanted)
-				if now := sessionOf(t, r); b.name == "unknown-line" && now.Prefixes.Withdrawn != before.Prefixes.Withdrawn {
+				if now := sessionOf(t, r); b.name == "unknown-line" && now.Withdrawn != before.Withdrawn {
 					t.Error("a route was withdrawn")
 				}
 				n.apply(good.String())

@@ -41,7 +41,7 @@ func TestReloaderRestartAdoptsWhatRuns(t *testing.T) {
 		n.write(c.String())
 		n.startReloader()
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1", "203.0.113.8/32": "64512:1"})
-		if after := sessionOf(t, r); before.resetUntil(after) || after.Prefixes.Withdrawn != 0 {
+		if after := sessionOf(t, r); before.resetUntil(after) || after.Withdrawn != 0 {
 			t.Errorf("the router noticed: %+v, %+v", before, after)
 		}
 	})
