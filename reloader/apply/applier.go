@@ -263,13 +263,19 @@ func (a *Applier) finish(ctx context.Context, want *plan.Config, state *plan.Sta
 	if len(f.refresh) > 0 {
 		*steps = append(*steps, StepClearSoft)
 	}
+	if p.Drop != "" {
+		*steps = append(*steps, StepFRRReload)
+		if err := a.FRR.Tools.Reload(ctx, p.Drop); err != nil {
+			return err
+		}
+	}
 	if p.Cleanup != "" {
 		*steps = append(*steps, StepCleanup)
 		if err := a.FRR.Tools.Load(ctx, p.Cleanup); err != nil {
 			return err
 		}
 	}
-	if f.structured || p.Cleanup != "" || len(p.Touched) > maxShown {
+	if f.structured || p.Tidies() || len(p.Touched) > maxShown {
 		var err error
 		a.state, err = a.FRR.verifyState(ctx, want)
 		return err

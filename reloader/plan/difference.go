@@ -17,6 +17,8 @@ type difference struct {
 	entries []entryDiff
 	// staleMaps run in some daemon and are not wanted at all, sorted.
 	staleMaps []string
+	// staleDiscards are discard routes that run and are not wanted.
+	staleDiscards []string
 }
 
 // lineDiff compares two sets of lines: missing ones are wanted and don't run.
@@ -66,11 +68,20 @@ func (d *difference) compareTop() {
 	}
 	for _, name := range d.state.names() {
 		for _, line := range d.state.Daemons[name].Top {
-			if !slices.Contains(d.want.Top, line) && !slices.Contains(d.top.unexpected, line) {
-				d.top.unexpected = append(d.top.unexpected, line)
+			to := &d.top.unexpected
+			if isDiscard(line) {
+				to = &d.staleDiscards
+			}
+			if !slices.Contains(d.want.Top, line) && !slices.Contains(*to, line) {
+				*to = append(*to, line)
 			}
 		}
 	}
+}
+
+// isDiscard says whether a line is a discard route as aggregates have it.
+func isDiscard(line string) bool {
+	return (strings.HasPrefix(line, "ip route ") || strings.HasPrefix(line, ipv6RoutePrefix)) && strings.HasSuffix(line, " blackhole 254")
 }
 
 func (d *difference) compareBlocks() {

@@ -8,7 +8,8 @@
 // for it: removed prefixes go first, an entry of a route-map in use is built as
 // "deny" and becomes "permit" when it is complete, a family is activated on a
 // neighbor after its maps are named, a neighbor goes before what restrains it,
-// new prefixes come last and unused route-maps go after everything.
+// new prefixes come last, and discard routes and route-maps that nothing needs any
+// more go after everything.
 //
 // It never puts a route-map into a single daemon and never asks frr-reload.py to
 // change a "network" line or a route-map: it would delete first and line by line.

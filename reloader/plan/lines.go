@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Delta is a line that differs: Missing is wanted and doesn't run, otherwise it
 // runs and isn't wanted.
@@ -22,7 +25,7 @@ func (d Delta) String() string {
 func Deltas(want *Config, state *State) []Delta {
 	d := compare(want, state)
 	var l deltas
-	l.lines("", d.top)
+	l.lines("", lineDiff{missing: d.top.missing, unexpected: slices.Concat(d.top.unexpected, d.staleDiscards)})
 	for _, block := range d.blocks {
 		l.block(block)
 	}

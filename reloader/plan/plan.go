@@ -19,6 +19,9 @@ type Plan struct {
 	Target string
 	// Add are new and changed "network" lines for bgpd's vty socket.
 	Add []Batch
+	// Drop is a file for frr-reload.py that removes the discard routes of aggregates
+	// which are gone; all "network" lines are as wanted by then.
+	Drop string
 	// Cleanup is a file for `vtysh -f` that removes what nothing uses once Add is
 	// done: route-maps that no line names, and entries for classes that are gone.
 	Cleanup string
@@ -35,10 +38,14 @@ type Neighbor struct {
 
 // Empty says that FRR runs what is wanted.
 func (p *Plan) Empty() bool {
-	return p.Structure() && len(p.Remove)+len(p.Add) == 0 && p.Cleanup == ""
+	return p.Structure() && len(p.Remove)+len(p.Add) == 0 && !p.Tidies()
 }
 
-// Structure says that nothing but "network" lines and unused maps differs.
+// Tidies says that something is removed that nothing needs any more.
+func (p *Plan) Tidies() bool { return p.Drop != "" || p.Cleanup != "" }
+
+// Structure says that nothing but "network" lines, unused maps and discard routes
+// of no aggregate differs.
 func (p *Plan) Structure() bool { return p.Edit == "" && !p.Reload }
 
 // Make plans the way from what runs to what is wanted.
@@ -47,6 +54,9 @@ func Make(want *Config, state *State) *Plan {
 	p := &Plan{}
 	d.planNetworks(p)
 	d.planStructure(p)
+	if len(d.staleDiscards) > 0 {
+		p.Drop = d.file(d.want.Routers)
+	}
 	p.Cleanup = d.cleanup()
 	p.Refresh = d.refresh()
 	return p

@@ -252,7 +252,7 @@ exit
 			from: []string{"ip nht resolve-via-default\n", "ip route 203.0.113.0/24 blackhole 254\nip nht resolve-via-default\n", "  neighbor 10.10.0.1 activate", "  network 203.0.113.0/24 route-map herald.gold\n  neighbor 10.10.0.1 activate"},
 			want: Plan{
 				Remove:  []Batch{{router, family, []string{"no network 203.0.113.0/24"}}},
-				Reload:  true,
+				Drop:    "some",
 				Touched: []Touched{{Family: family, Prefix: "203.0.113.0/24"}},
 			},
 		},
@@ -273,6 +273,9 @@ exit
 				t.Errorf("target present: %v, structure unchanged: %v", hasTarget, got.Structure())
 			}
 			got.Target = ""
+			if got.Drop != "" {
+				got.Drop = "some"
+			}
 			if diff := cmp.Diff(&tt.want, got); diff != "" {
 				t.Error(diff)
 			}
@@ -341,6 +344,24 @@ func TestTargetLacksRemovedPrefixes(t *testing.T) {
 	p := Make(Parse(edit(t, base, "  network 203.0.113.7/32 route-map herald.gold\n", "")), running(from))
 	if !p.Reload || strings.Contains(p.Target, "203.0.113.7/32") || !strings.Contains(p.Target, "  network 203.0.113.8/32 route-map herald.gold\n") {
 		t.Errorf("reload %v with\n%s", p.Reload, p.Target)
+	}
+}
+
+// The discard route of an aggregate that is replaced by another goes after the
+// other is announced, and stays in the file before.
+func TestDiscardRoutesGoLast(t *testing.T) {
+	with := func(aggregate, more string) string {
+		return edit(t, base, "ip nht resolve-via-default\n", "ip route "+aggregate+" blackhole 254\nip nht resolve-via-default\n",
+			"  neighbor 10.10.0.1 activate", "  network "+aggregate+" route-map herald.gold\n  neighbor 10.10.0.1 activate",
+			" !\n address-family", more+" !\n address-family")
+	}
+	p := Make(Parse(with("203.0.113.0/25", "")), running(with("203.0.113.0/24", " neighbor 10.10.0.1 timers 3 9\n")))
+	const old, now = "ip route 203.0.113.0/24 blackhole 254\n", "ip route 203.0.113.0/25 blackhole 254\n"
+	if p.Edit != now || !p.Reload || !strings.Contains(p.Target, old) || strings.Contains(p.Target, "network 203.0.113.0/2") {
+		t.Errorf("edit %q, target\n%s", p.Edit, p.Target)
+	}
+	if strings.Contains(p.Drop, old) || !strings.Contains(p.Drop, now) || !strings.Contains(p.Drop, "  network 203.0.113.0/25 route-map herald.gold\n") {
+		t.Errorf("drop\n%s", p.Drop)
 	}
 }
 

@@ -185,19 +185,25 @@ func (d *difference) routerNeedsReload(r routerDiff) bool {
 // route-maps that run when it is used, and the lines that stay as they are, so
 // that it finds a difference in structure only.
 func (d *difference) target() string {
+	var routers []*Router
+	for _, r := range d.want.Routers {
+		routers = append(routers, withNetworksOf(r, d.state.bgp().router(r.Header)))
+	}
+	return d.file(routers, d.staleDiscards...)
+}
+
+// file is one for frr-reload.py, with these routers and some lines more.
+func (d *difference) file(routers []*Router, more ...string) string {
 	var b strings.Builder
 	for _, line := range d.state.keptLines() {
 		writeLine(&b, 0, line)
 	}
-	out := &Config{Blocks: d.want.Blocks, RouteMaps: d.runningMaps()}
+	out := &Config{Top: more, Blocks: d.want.Blocks, RouteMaps: d.runningMaps(), Routers: routers}
 	for _, line := range d.want.Top {
 		// A default that FRR doesn't print would be "added" at every reload.
 		if d.state.printsTop(line) || !d.state.hasTop(line) {
 			out.Top = append(out.Top, line)
 		}
-	}
-	for _, r := range d.want.Routers {
-		out.Routers = append(out.Routers, withNetworksOf(r, d.state.bgp().router(r.Header)))
 	}
 	out.write(&b)
 	return b.String()

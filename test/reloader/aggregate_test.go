@@ -52,6 +52,15 @@ func TestDiscardRouteOutlivesItsAggregate(t *testing.T) {
 				t.Errorf("removing: steps %v, want %v", got.LastApply.Steps, want)
 			}
 		}
+		// Another length: the new aggregate doesn't wait for frr-reload.
+		n.apply(withAggregate().String())
+		got := n.apply(strings.ReplaceAll(withAggregate().String(), aggregate, "203.0.113.0/25"))
+		if want := []string{"vty-remove", "vtysh-add", "vty-add", "frr-reload"}; !slices.Equal(got.LastApply.Steps, want) {
+			t.Errorf("another length: steps %v, want %v", got.LastApply.Steps, want)
+		}
+		untilRoutes(t, r, map[string]string{"203.0.113.0/25": "64512:1", "203.0.113.7/32": "64512:1"})
+		n.untilDiscards("203.0.113.0/25", "2001:db8::/64")
+		n.apply(host.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
 		if after := sessionOf(t, r); before.resetUntil(after) {
 			t.Errorf("the session was reset: %+v, %+v", before, after)
