@@ -5,7 +5,8 @@ import (
 )
 
 // BFDProfileSpec is how BFD (RFC 5880) watches the path of a session. No change of
-// it resets a BGP session: BFD agrees on new intervals while it runs.
+// it resets a BGP session, but for echoMode over IPv6: BFD agrees on new intervals
+// while it runs.
 type BFDProfileSpec struct {
 	// receiveInterval is the least time between two control packets that the node
 	// wants to receive, in milliseconds. The path counts as dead after
@@ -36,8 +37,8 @@ type BFDProfileSpec struct {
 	DetectMultiplier *int32 `json:"detectMultiplier,omitempty"`
 
 	// echoMode sends packets that the router's forwarding plane sends back (RFC
-	// 5880 section 6.4). Only for IPv4 over a single hop; over IPv6 FRR does it
-	// only with another FRR. The router must forward such packets.
+	// 5880 section 6.4). Only for IPv4 over a single hop: over IPv6 switching it on
+	// closes the session. The router must forward such packets.
 	// Default: false.
 	// +optional
 	EchoMode bool `json:"echoMode,omitempty"`

@@ -175,8 +175,8 @@ type BGPPeerSpec struct {
 	// holdTime only. The router must run BFD too; until it does the session runs
 	// unwatched, and so it does while there is no such BFDProfile.
 	// Default: no BFD. Adding it or another profile does not reset the session.
-	// Removing it doesn't either, but a router that still runs BFD may take that
-	// for a failure and close the session: remove it there first.
+	// Removing it does: whichever end stops first, the other one takes its silence
+	// for a failure and closes the session.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	BFDProfile string `json:"bfdProfile,omitempty"`

@@ -94,6 +94,9 @@ func birdConfig(c Config) string {
 		}
 		b.WriteString("}\n")
 	}
+	if c.BFD {
+		b.WriteString("protocol bfd { interface \"*\" { interval 300 ms; }; }\n")
+	}
 	for _, n := range c.Neighbors {
 		fmt.Fprintf(&b, "protocol bgp %s {\n  local port %d as %d;\n  neighbor %s port 179 as %d;\n", birdName(n.Address), c.port(), c.ASN, n.Address, n.ASN)
 		b.WriteString("  connect delay time 2; connect retry time 1; error wait time 1,4; graceful restart aware;\n")
@@ -102,6 +105,9 @@ func birdConfig(c Config) string {
 		}
 		if c.Passive {
 			b.WriteString("  passive yes;\n")
+		}
+		if c.BFD {
+			b.WriteString("  bfd on;\n")
 		}
 		if n.ASN == c.ASN {
 			// BIRD would look next hops of iBGP up in a table of the IGP.
@@ -289,6 +295,30 @@ func birdSession(block string) Session {
 		s.Changes += int(parseUint32(m[1]))
 	}
 	return s
+}
+
+// BFDPaths implements Router.
+func (r *birdRouter) BFDPaths(ctx context.Context) (map[netip.Addr]string, error) {
+	r.count.Add()
+	paths := map[netip.Addr]string{}
+	if !r.Config().BFD {
+		return paths, nil
+	}
+	out, err := r.birdc(ctx, "show", "bfd", "sessions")
+	if err != nil {
+		return nil, err
+	}
+	// A line per path: address, interface, state, …
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line)
+		if len(words) < 3 {
+			continue
+		}
+		if addr, err := netip.ParseAddr(words[0]); err == nil {
+			paths[addr] = strings.ToLower(words[2])
+		}
+	}
+	return paths, nil
 }
 
 // Disable implements Router.

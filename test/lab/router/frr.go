@@ -45,6 +45,9 @@ func frrConfig(c Config) string {
 		if c.Passive {
 			fmt.Fprintf(&b, " neighbor %s passive\n", n.Address)
 		}
+		if c.BFD {
+			fmt.Fprintf(&b, " neighbor %s bfd\n", n.Address)
+		}
 		if n.Password != "" {
 			fmt.Fprintf(&b, " neighbor %s password %s\n", n.Address, n.Password)
 		}
@@ -204,6 +207,29 @@ func (r *frrRouter) Sessions(context.Context) (map[netip.Addr]Session, error) {
 		sessions[addr] = s
 	}
 	return sessions, nil
+}
+
+// BFDPaths implements Router.
+func (r *frrRouter) BFDPaths(context.Context) (map[netip.Addr]string, error) {
+	r.count.Add()
+	out, err := r.frr.Show("bfdd", "show bfd peers json")
+	if err != nil {
+		return nil, fmt.Errorf("router %q: %w", r.Config().Name, err)
+	}
+	var peers []struct {
+		Peer   string `json:"peer"`
+		Status string `json:"status"`
+	}
+	if err := json.Unmarshal([]byte(out), &peers); err != nil {
+		return nil, fmt.Errorf("router %q: BFD peers: %w", r.Config().Name, err)
+	}
+	paths := map[netip.Addr]string{}
+	for _, p := range peers {
+		if addr, err := netip.ParseAddr(p.Peer); err == nil {
+			paths[addr] = p.Status
+		}
+	}
+	return paths, nil
 }
 
 // Disable implements Router.

@@ -49,6 +49,9 @@ func startGoBGP(b *base) (Router, error) {
 }
 
 func (r *goBGPRouter) writeConfig(c Config) error {
+	if c.BFD {
+		return fmt.Errorf("router %q: %w", c.Name, ErrNoBFD)
+	}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return err
 	}
@@ -286,6 +289,11 @@ func (r *goBGPRouter) neighbors(ctx context.Context) (map[netip.Addr]Session, er
 // KernelNextHops implements Router: GoBGP alone installs nothing.
 func (r *goBGPRouter) KernelNextHops(context.Context, netip.Prefix) ([]netip.Addr, error) {
 	return nil, fmt.Errorf("router %q: %w", r.Config().Name, ErrNoKernel)
+}
+
+// BFDPaths implements Router.
+func (r *goBGPRouter) BFDPaths(context.Context) (map[netip.Addr]string, error) {
+	return nil, fmt.Errorf("router %q: %w", r.Config().Name, ErrNoBFD)
 }
 
 // Disable implements Router.

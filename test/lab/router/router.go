@@ -63,6 +63,8 @@ type Config struct {
 	// Passive: the router doesn't connect itself, it waits for its neighbors.
 	// GoBGP always does.
 	Passive bool
+	// BFD watches the paths to all neighbors. GoBGP has none.
+	BFD bool
 	// Neighbors are the nodes' addresses, both families.
 	Neighbors []Neighbor
 	// Announce are prefixes that the router sends to every neighbor.
@@ -144,6 +146,9 @@ const Established = "Established"
 // ErrNoKernel is KernelNextHops' answer where the make doesn't install routes.
 var ErrNoKernel = errors.New("this router installs no routes in its kernel")
 
+// ErrNoBFD is BFDPaths' answer where the make has no BFD.
+var ErrNoBFD = errors.New("this make of router has no BFD")
+
 // Router is a running router.
 type Router interface {
 	// Config is what it runs with.
@@ -156,6 +161,9 @@ type Router interface {
 	Routes(context.Context, Family) (Routes, error)
 	// Sessions reads the state of every configured neighbor. Counted.
 	Sessions(context.Context) (map[netip.Addr]Session, error)
+	// BFDPaths reads BFD's state of the path to each neighbor, "up" or another
+	// word; ErrNoBFD where the make has none. Counted.
+	BFDPaths(context.Context) (map[netip.Addr]string, error)
 	// KernelNextHops reads where the router's kernel sends packets for
 	// exactly this prefix; none if there is no such route. Counted.
 	KernelNextHops(context.Context, netip.Prefix) ([]netip.Addr, error)

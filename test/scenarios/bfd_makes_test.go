@@ -1,0 +1,212 @@
+package scenarios
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/frr"
+	"github.com/herald-lb/herald/test/lab/router"
+)
+
+// quick is less than the hold time of 30 s by far: only BFD is as fast as that.
+const quick = 12 * time.Second
+
+// FRR and BIRD run BFD; GoBGP has none. A node of each release, on a site of
+// their own.
+var _ = Describe("BFD with each make that has it", func() {
+	It("B1 B2 B3 S8 is added, is up at both ends over both families, sends echoes, may be passive beside an active end, takes sessions down in time, and is removed", func(ctx SpecContext) {
+		l := bfdSite(ctx)
+		profile := &v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}
+		Expect(l.Create(ctx, profile)).To(Succeed())
+		peers := peerWithAll(ctx, l, nil)
+		before := waitAllEstablished(ctx, l)
+		unchanged := func() {
+			GinkgoHelper()
+			for _, r := range l.Routers() {
+				Expect(lab.CheckNoReset(ctx, r, before[r.Config().Name])).To(Succeed())
+			}
+		}
+
+		By("adding it to live sessions")
+		setBFD(l, true)
+		setProfile(ctx, l, peers, "fast")
+		expectPaths(ctx, l, "up")
+		for _, obj := range peers {
+			for _, n := range l.Nodes() {
+				Eventually(ctx, bfdOf).WithArguments(ctx, l, n.Name(), obj.GetName()).Should(Equal(v1alpha1.BFDUp), "%s %s", n.Name(), obj.GetName())
+			}
+		}
+		unchanged()
+
+		By("sending echoes, to a router that takes them")
+		tor := l.Router("tor-a")
+		countEchoes(ctx, tor)
+		Expect(l.Create(ctx, &v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "echo"}, Spec: v1alpha1.BFDProfileSpec{EchoMode: true}})).To(Succeed())
+		overIPv4 := slices.DeleteFunc(slices.Clone(peers), func(obj crclient.Object) bool {
+			return familyOf(netip.MustParseAddr(obj.(*v1alpha1.BGPPeer).Spec.PeerAddress)) != router.IPv4
+		})
+		setProfile(ctx, l, overIPv4, "echo")
+		for _, addr := range l.NodeAddresses(router.IPv4) {
+			Eventually(ctx, echoesFrom).WithArguments(ctx, tor, addr).Should(BeTrue(), "%s", addr)
+		}
+		expectPaths(ctx, l, "up")
+		setProfile(ctx, l, overIPv4, "fast")
+		unchanged()
+
+		By("waiting for the router's first packet")
+		updateOn(ctx, l, profile, func(p *v1alpha1.BFDProfile) { p.Spec.PassiveMode = true })
+		for _, n := range l.Nodes() {
+			Eventually(ctx, n.Vtysh).WithArguments(ctx, "-c", "show running-config").Should(ContainSubstring("passive-mode"), n.Name())
+		}
+		unchanged()
+
+		By("cutting the path of node2")
+		Expect(l.SetCable("node2", false)).To(Succeed())
+		node2 := append(l.NodeAddresses(router.IPv4, "node2"), l.NodeAddresses(router.IPv6, "node2")...)
+		for _, r := range l.Routers() {
+			for _, addr := range node2 {
+				Eventually(ctx, stateOf).WithArguments(ctx, r, addr).WithTimeout(quick).ShouldNot(Equal(router.Established), "%s %s", r.Config().Name, addr)
+			}
+		}
+		for _, r := range l.Routers() {
+			for _, addr := range node2 {
+				Eventually(ctx, pathTo).WithArguments(ctx, r, addr).ShouldNot(Equal("up"), "%s %s", r.Config().Name, addr)
+			}
+		}
+		Expect(l.SetCable("node2", true)).To(Succeed())
+		expectPaths(ctx, l, "up")
+		waitAllEstablished(ctx, l)
+
+		By("removing it: once the sessions are back, a cut that is mended within the hold time harms none")
+		setProfile(ctx, l, peers, "")
+		setBFD(l, false)
+		for _, obj := range peers {
+			for _, n := range l.Nodes() {
+				Eventually(ctx, bfdOf).WithArguments(ctx, l, n.Name(), obj.GetName()).Should(BeEmpty(), "%s %s", n.Name(), obj.GetName())
+			}
+		}
+		before = waitAllEstablished(ctx, l)
+		Expect(l.SetCable("node2", false)).To(Succeed())
+		for _, r := range l.Routers() {
+			Consistently(ctx, stateOf).WithArguments(ctx, r, node2[0]).Should(Equal(router.Established), r.Config().Name)
+		}
+		Expect(l.SetCable("node2", true)).To(Succeed())
+		unchanged()
+	}, SpecTimeout(2*specTimeout))
+})
+
+// bfdSite has a node of each release, and the makes of routers that have BFD.
+func bfdSite(ctx context.Context) *lab.Lab {
+	GinkgoHelper()
+	var routers []lab.RouterOptions
+	for _, o := range lab.DefaultRouters() {
+		if o.Make != router.GoBGP {
+			routers = append(routers, o)
+		}
+	}
+	return siteOf(ctx, lab.Options{Nodes: 2, NodeFRR: map[int]frr.Version{1: frr.V8_4}, Routers: routers})
+}
+
+// setBFD switches BFD at the routers.
+func setBFD(l *lab.Lab, on bool) {
+	GinkgoHelper()
+	for _, r := range l.Routers() {
+		c := r.Config()
+		c.BFD = on
+		Expect(r.Configure(c)).To(Succeed())
+	}
+}
+
+// setProfile gives peers another BFDProfile, or none.
+func setProfile(ctx context.Context, l *lab.Lab, peers []crclient.Object, name string) {
+	GinkgoHelper()
+	for _, obj := range peers {
+		updateOn(ctx, l, obj.(*v1alpha1.BGPPeer), func(p *v1alpha1.BGPPeer) { p.Spec.BFDProfile = name })
+	}
+}
+
+// updateOn is update on another site.
+func updateOn[T crclient.Object](ctx context.Context, l *lab.Lab, obj T, change func(T)) {
+	GinkgoHelper()
+	Expect(l.API().Get(ctx, crclient.ObjectKeyFromObject(obj), obj)).To(Succeed())
+	before := obj.DeepCopyObject().(T)
+	change(obj)
+	Expect(l.API().Patch(ctx, obj, crclient.MergeFrom(before))).To(Succeed())
+}
+
+// waitAllEstablished waits for every session of a site, by router.
+func waitAllEstablished(ctx context.Context, l *lab.Lab) map[string]map[netip.Addr]router.Session {
+	GinkgoHelper()
+	all := map[string]map[netip.Addr]router.Session{}
+	for _, r := range l.Routers() {
+		all[r.Config().Name] = map[netip.Addr]router.Session{}
+		for _, family := range families {
+			for _, addr := range l.NodeAddresses(family) {
+				Eventually(ctx, stateOf).WithArguments(ctx, r, addr).WithTimeout(patience).Should(Equal(router.Established), "%s %s", r.Config().Name, addr)
+			}
+			established, err := l.WaitEstablished(ctx, r, family)
+			Expect(err).NotTo(HaveOccurred())
+			for addr, s := range established {
+				all[r.Config().Name][addr] = s
+			}
+		}
+	}
+	return all
+}
+
+// expectPaths waits until every router says this of every path.
+func expectPaths(ctx context.Context, l *lab.Lab, state string) {
+	GinkgoHelper()
+	for _, r := range l.Routers() {
+		for _, family := range families {
+			for _, addr := range l.NodeAddresses(family) {
+				Eventually(ctx, pathTo).WithArguments(ctx, r, addr).WithTimeout(patience).Should(Equal(state), "%s %s", r.Config().Name, addr)
+			}
+		}
+	}
+}
+
+func pathTo(ctx context.Context, r router.Router, addr netip.Addr) (string, error) {
+	paths, err := r.BFDPaths(ctx)
+	return paths[addr], err
+}
+
+func stateOf(ctx context.Context, r router.Router, addr netip.Addr) (string, error) {
+	sessions, err := r.Sessions(ctx)
+	return sessions[addr].State, err
+}
+
+// bfdOf is the state in a BGPSession of a site.
+func bfdOf(ctx context.Context, l *lab.Lab, nodeName, peer string) (v1alpha1.BFDState, error) {
+	var session v1alpha1.BGPSession
+	err := l.API().Get(ctx, crclient.ObjectKey{Name: v1alpha1.SessionName(nodeName, peer)}, &session)
+	if err != nil || session.Status.BFD == nil {
+		return "", err
+	}
+	return session.Status.BFD.State, nil
+}
+
+// countEchoes lets a router's kernel remember who sends it echo packets (RFC 5881
+// section 4: UDP port 3785).
+func countEchoes(ctx context.Context, r router.Router) {
+	GinkgoHelper()
+	_, err := r.Box().Run(ctx, "nft", "add table ip echo; add set ip echo seen { type ipv4_addr; flags dynamic; }; "+
+		"add chain ip echo in { type filter hook prerouting priority -300; }; add rule ip echo in udp dport 3785 add @seen { ip saddr }")
+	Expect(err).NotTo(HaveOccurred())
+}
+
+func echoesFrom(ctx context.Context, r router.Router, addr netip.Addr) (bool, error) {
+	out, err := r.Box().Run(ctx, "nft", "list", "set", "ip", "echo", "seen")
+	_, elements, _ := strings.Cut(out, "elements")
+	return strings.Contains(elements, addr.String()), err
+}
