@@ -45,6 +45,10 @@ func IsOutboundMap(name string) bool { return strings.HasPrefix(name, outboundPr
 // BFDProfileName is FRR's name of a BFDProfile; it takes 63 characters.
 func BFDProfileName(profile string) string { return word([]string{profile}) }
 
+// BFDProfileWithoutEchoName is that of a BFDProfile's variant for sessions over
+// which echoes don't work.
+func BFDProfileWithoutEchoName(profile string) string { return word([]string{profile, "without-echo"}) }
+
 // word joins object names into one word of bounded length, different for
 // different names.
 func word(names []string) string {

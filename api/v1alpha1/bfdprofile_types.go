@@ -5,8 +5,7 @@ import (
 )
 
 // BFDProfileSpec is how BFD (RFC 5880) watches the path of a session. No change of
-// it resets a BGP session, but for echoMode over IPv6: BFD agrees on new intervals
-// while it runs.
+// it resets a BGP session: BFD agrees on new intervals while it runs.
 type BFDProfileSpec struct {
 	// receiveInterval is the least time between two control packets that the node
 	// wants to receive, in milliseconds. The path counts as dead after
@@ -37,8 +36,9 @@ type BFDProfileSpec struct {
 	DetectMultiplier *int32 `json:"detectMultiplier,omitempty"`
 
 	// echoMode sends packets that the router's forwarding plane sends back (RFC
-	// 5880 section 6.4). Only for IPv4 over a single hop: over IPv6 switching it on
-	// closes the session. The router must forward such packets.
+	// 5880 section 6.4). Only for IPv4 over a single hop: peers over IPv6 or with
+	// ebgpMultiHop are watched without it and say so (NoEffect), since FRR's echoes
+	// would close their sessions. The router must forward such packets.
 	// Default: false.
 	// +optional
 	EchoMode bool `json:"echoMode,omitempty"`
@@ -62,7 +62,8 @@ type BFDProfileSpec struct {
 	// minimumTtl is the least TTL that a packet may arrive with, over several hops
 	// (RFC 5883): 254 is one router in between. Over a single hop it is always 255
 	// (RFC 5881 section 5).
-	// Default: 254. 1 to 254.
+	// Default: 254. With a peer's ebgpMultiHop FRR takes the least TTL from the
+	// session in its place, which is 2. 1 to 254.
 	// +optional
 	// +kubebuilder:default=254
 	// +kubebuilder:validation:Minimum=1

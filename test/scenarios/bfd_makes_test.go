@@ -3,7 +3,6 @@ package scenarios
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,15 +51,24 @@ var _ = Describe("BFD with each make that has it", func() {
 		tor := l.Router("tor-a")
 		countEchoes(ctx, tor)
 		Expect(l.Create(ctx, &v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "echo"}, Spec: v1alpha1.BFDProfileSpec{EchoMode: true}})).To(Succeed())
-		overIPv4 := slices.DeleteFunc(slices.Clone(peers), func(obj crclient.Object) bool {
-			return familyOf(netip.MustParseAddr(obj.(*v1alpha1.BGPPeer).Spec.PeerAddress)) != router.IPv4
-		})
-		setProfile(ctx, l, overIPv4, "echo")
+		setProfile(ctx, l, peers, "echo")
 		for _, addr := range l.NodeAddresses(router.IPv4) {
 			Eventually(ctx, echoesFrom).WithArguments(ctx, tor, addr).Should(BeTrue(), "%s", addr)
 		}
+		for _, obj := range peers { // over IPv6 without
+			want := "True Accepted: "
+			if familyOf(netip.MustParseAddr(obj.(*v1alpha1.BGPPeer).Spec.PeerAddress)) == router.IPv6 {
+				want = "True NoEffect: spec.bfdProfile: echoMode"
+			}
+			Eventually(ctx, func() (string, error) {
+				err := l.API().Get(ctx, crclient.ObjectKeyFromObject(obj), obj)
+				return conditionText(obj.(*v1alpha1.BGPPeer).Status.Conditions, v1alpha1.ConditionAccepted), err
+			}).Should(HavePrefix(want), obj.GetName())
+		}
 		expectPaths(ctx, l, "up")
-		setProfile(ctx, l, overIPv4, "fast")
+		unchanged()
+		setProfile(ctx, l, peers, "fast")
+		expectPaths(ctx, l, "up")
 		unchanged()
 
 		By("waiting for the router's first packet")
