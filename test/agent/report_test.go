@@ -80,7 +80,7 @@ var _ = Describe("what the agent publishes", func() {
 		Expect(session.Status).To(Equal(v1alpha1.BGPSessionStatus{
 			Address: "192.0.2.1", LocalASN: 64512, RemoteASN: 64513, State: v1alpha1.SessionEstablished, Flaps: ptr.To(int64(0)),
 			GracefulRestart: v1alpha1.GracefulRestartNotNegotiated,
-			Prefixes: v1alpha1.SessionPrefixes{IPv4: &v1alpha1.PrefixCount{Sent: 3}},
+			Prefixes:        v1alpha1.SessionPrefixes{IPv4: &v1alpha1.PrefixCount{Sent: 3}},
 		}))
 
 		agent.report(func(r *report.Report) {
