@@ -37,8 +37,8 @@ func (b *builder) parseAttributes(ref ObjectRef, spec *v1alpha1.BGPAdvertisement
 	return parsed, true
 }
 
-// isInternal says whether the session with a peer is iBGP.
-func (p *Policy) isInternal(peer *Peer) bool { return peer.Neighbor.Internal(p.ASN) }
+// internal says whether the session is iBGP.
+func (p *Peer) internal() bool { return p.Neighbor.Internal(p.ASN) }
 
 // clash is one attribute of which two advertisements on one route and peer say
 // different things: the older wins.

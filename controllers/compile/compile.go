@@ -197,7 +197,7 @@ func (i policyInputs) equal(other policyInputs) bool {
 func (p *Policy) peerOrigins() map[NeighborKey]string {
 	origins := make(map[NeighborKey]string, len(p.Peers))
 	for _, peer := range p.Peers {
-		origins[NeighborKey{Address: peer.Address}] = peer.Name
+		origins[peer.key()] = peer.Name
 	}
 	return origins
 }

@@ -28,23 +28,37 @@ func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Con
 		return config
 	}
 	config.BFDProfiles = p.profiles
-	router := frrtemplates.Router{ASN: p.ASN, RouterID: p.RouterID, PreservesForwarding: kernel.serves && p.restartsGracefully()}
 	config.RouteMaps = classMaps(classes)
 	config.RouteMaps = append(config.RouteMaps, denyMap(frrtemplates.DenyMap))
 	for _, peer := range p.Peers {
-		router.Neighbors = append(router.Neighbors, peer.Neighbor)
 		for _, family := range peer.Families {
 			config.RouteMaps = append(config.RouteMaps, p.outboundMap(peer, family, classes))
 		}
 	}
+	slices.SortFunc(config.RouteMaps, func(a, b frrtemplates.RouteMap) int { return cmp.Compare(a.Name, b.Name) })
+	for _, instance := range p.Instances {
+		config.Routers = append(config.Routers, p.router(instance, kernel))
+	}
+	return config
+}
+
+// router of one VRF without networks.
+func (p *Policy) router(instance *Instance, kernel kernel) frrtemplates.Router {
+	router := frrtemplates.Router{
+		VRF: instance.VRF, ASN: instance.ASN, RouterID: instance.RouterID,
+		PreservesForwarding: kernel.serves && p.restartsGracefully(instance.VRF),
+	}
+	for _, peer := range p.Peers {
+		if peer.VRF == instance.VRF {
+			router.Neighbors = append(router.Neighbors, peer.Neighbor)
+		}
+	}
 	for _, family := range bothFamilies {
-		if neighbors := p.neighborsOf(family); neighbors != nil {
+		if neighbors := p.neighborsOf(instance.VRF, family); neighbors != nil {
 			router.Families = append(router.Families, frrtemplates.RouterFamily{Family: family, Neighbors: neighbors})
 		}
 	}
-	slices.SortFunc(config.RouteMaps, func(a, b frrtemplates.RouteMap) int { return cmp.Compare(a.Name, b.Name) })
-	config.Routers = []frrtemplates.Router{router}
-	return config
+	return router
 }
 
 func classMaps(classes []numbered) []frrtemplates.RouteMap {
@@ -81,10 +95,10 @@ func (p *Policy) outboundMap(peer *Peer, family frrtemplates.Family, classes []n
 	return m
 }
 
-func (p *Policy) neighborsOf(family frrtemplates.Family) []frrtemplates.NeighborFamily {
+func (p *Policy) neighborsOf(vrf string, family frrtemplates.Family) []frrtemplates.NeighborFamily {
 	var neighbors []frrtemplates.NeighborFamily
 	for _, peer := range p.Peers {
-		if slices.Contains(peer.Families, family) {
+		if peer.VRF == vrf && slices.Contains(peer.Families, family) {
 			neighbors = append(neighbors, frrtemplates.NeighborFamily{
 				Address: peer.Address, InMap: frrtemplates.DenyMap, OutMap: frrtemplates.OutboundMap(peer.Name, family),
 			})

@@ -38,7 +38,7 @@ func serves(s *snapshot.Snapshot) bool {
 	return slices.ContainsFunc(slices.Collect(maps.Values(s.Gates.Local)), snapshot.GateState.IsOpen)
 }
 
-// restartsGracefully says whether any peer of the node asks for graceful restart.
-func (p *Policy) restartsGracefully() bool {
-	return slices.ContainsFunc(p.Peers, func(peer *Peer) bool { return peer.Neighbor.GracefulRestart })
+// restartsGracefully says whether any peer in a VRF asks for graceful restart.
+func (p *Policy) restartsGracefully(vrf string) bool {
+	return slices.ContainsFunc(p.Peers, func(peer *Peer) bool { return peer.VRF == vrf && peer.Neighbor.GracefulRestart })
 }

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 
 	"github.com/herald-lb/herald/controllers/pools"
@@ -18,13 +17,12 @@ type Policy struct {
 	Node string
 	// Pools that are accepted, the same on every node.
 	Pools *pools.Set
-	// Peers that the node should have a session with, by address.
+	// Instances of BGP that the node has, by VRF.
+	Instances []*Instance
+	// Peers that the node should have a session with, by VRF and address.
 	Peers []*Peer
 	// Advertisements that apply on the node, the oldest first.
 	Advertisements []*Advertisement
-	// ASN of the node and its BGP identifier; zero where it has no peer.
-	ASN      frrtemplates.ASN
-	RouterID netip.Addr
 	// Issues are the objects that are refused, wholly or in part, sorted.
 	Issues []Issue
 
@@ -43,13 +41,11 @@ type builder struct {
 	policy  *Policy
 	node    *snapshot.Node
 	secrets map[string]*snapshot.Secret
-	// owners are the oldest peers by address; asnOwner and idOwner are those
-	// that decided the AS number and the router-id.
-	owners            map[netip.Addr]string
-	asnOwner, idOwner string
-	explicitID        netip.Addr
-	aliases           aliases
-	profiles          map[string]frrtemplates.BFDProfile
+	// owners are the oldest peers by neighbor, instances by VRF.
+	owners    map[NeighborKey]string
+	instances map[string]*Instance
+	aliases   aliases
+	profiles  map[string]frrtemplates.BFDProfile
 }
 
 // NewPolicy decides everything that doesn't depend on a Service. It looks at

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"net/netip"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -75,8 +76,12 @@ type Need struct {
 	class *class
 }
 
-// NeighborKey names a neighbor on one node.
+// NeighborKey names a neighbor on one node; the default VRF is empty.
 type NeighborKey struct {
 	VRF     string
 	Address netip.Addr
+}
+
+func (k NeighborKey) compare(other NeighborKey) int {
+	return cmp.Or(cmp.Compare(k.VRF, other.VRF), k.Address.Compare(other.Address))
 }

@@ -24,7 +24,7 @@ type scalar struct {
 	value func(*attributes) string
 	// sent says whether a peer's routes can have it; noEffect why they can't, and
 	// the remedy.
-	sent     func(p *Policy, peer *Peer) bool
+	sent     func(*Peer) bool
 	noEffect string
 }
 
@@ -32,19 +32,19 @@ var (
 	localPref = &scalar{
 		field: "spec.localPref",
 		value: func(a *attributes) string { return number(a.localPref) },
-		sent:  func(p *Policy, peer *Peer) bool { return p.isInternal(peer) },
+		sent:  func(peer *Peer) bool { return peer.internal() },
 		noEffect: "it is sent over iBGP only (RFC 4271 section 5.1.5), and every peer that the advertisement reaches from this node is eBGP: " +
 			"remove it, or announce to a peer whose peerASN is its myASN, or whose dynamicASN is internal",
 	}
 	med = &scalar{
 		field: "spec.med",
 		value: func(a *attributes) string { return number(a.med) },
-		sent:  func(*Policy, *Peer) bool { return true },
+		sent:  func(*Peer) bool { return true },
 	}
 	prepend = &scalar{
 		field: "spec.asPathPrepend",
 		value: func(a *attributes) string { return number(a.prepend) },
-		sent:  func(p *Policy, peer *Peer) bool { return !p.isInternal(peer) },
+		sent:  func(peer *Peer) bool { return !peer.internal() },
 		noEffect: "over iBGP the AS path is left as it is (RFC 4271 section 5.1.2), and every peer that the advertisement reaches from this node is iBGP: " +
 			"remove it, or use localPref there",
 	}
@@ -64,7 +64,7 @@ func nextHopScalar(field string, family frrtemplates.Family) *scalar {
 			}
 			return ""
 		},
-		sent: func(_ *Policy, peer *Peer) bool { return slices.Contains(peer.Families, family) },
+		sent: func(peer *Peer) bool { return slices.Contains(peer.Families, family) },
 		noEffect: fmt.Sprintf("no peer that the advertisement reaches from this node is sent %s routes: remove it, or see BGPPeer's spec.addressFamilies",
 			familyNames[family]),
 	}
@@ -129,7 +129,7 @@ func parseNextHops(spec *v1alpha1.NextHop) (map[frrtemplates.Family]netip.Addr, 
 // decides is the advertisement, of these from the oldest on, whose value the
 // routes to a peer have; nil: none sets it, or the peer can't be sent it.
 func (p *Policy) decides(s *scalar, advertisements []*Advertisement, peer *Peer) *Advertisement {
-	if !s.sent(p, peer) {
+	if !s.sent(peer) {
 		return nil
 	}
 	for _, a := range advertisements {
@@ -149,7 +149,7 @@ func (p *Policy) setScalars(entry *frrtemplates.RouteMapEntry, advertisements []
 		entry.MED = a.med
 	}
 	if a := p.decides(prepend, advertisements, peer); a != nil {
-		entry.Prepend = slices.Repeat([]frrtemplates.ASN{p.seenBy(peer)}, int(*a.prepend))
+		entry.Prepend = slices.Repeat([]frrtemplates.ASN{seenBy(peer)}, int(*a.prepend))
 	}
 	if a := p.decides(nextHops[family], advertisements, peer); a != nil {
 		entry.NextHop = a.nextHops[family]
@@ -157,11 +157,11 @@ func (p *Policy) setScalars(entry *frrtemplates.RouteMapEntry, advertisements []
 }
 
 // seenBy is the node's AS number as a peer sees it.
-func (p *Policy) seenBy(peer *Peer) frrtemplates.ASN {
+func seenBy(peer *Peer) frrtemplates.ASN {
 	if peer.Neighbor.LocalASN != 0 {
 		return peer.Neighbor.LocalASN
 	}
-	return p.ASN
+	return peer.ASN
 }
 
 // clashes are where advertisements, the oldest first, disagree on the routes to
@@ -195,7 +195,7 @@ func (b *builder) noteNoEffect(ref ObjectRef, a *Advertisement) {
 		for _, peer := range b.policy.Peers {
 			if a.reaches(peer.Name) {
 				reached = true
-				sent = sent || s.sent(b.policy, peer)
+				sent = sent || s.sent(peer)
 			}
 		}
 		if reached && !sent {
