@@ -56,13 +56,24 @@ type BGPAdvertisementSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
 
-	// peers are the names of the BGPPeers that the addresses are announced to.
-	// Default: all peers of the node. At most 64.
+	// peers are the names of the BGPPeers that the addresses are announced to,
+	// beside those that peerSelectors match.
+	// Default: all peers of the node, unless peerSelectors are set. At most 64.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=253
 	Peers []string `json:"peers,omitempty"`
+
+	// peerSelectors say by their labels which BGPPeers the addresses are announced
+	// to: those that match at least one selector, and those in peers. Editing a
+	// BGPPeer's labels moves the routes at once and resets no session. Selectors
+	// that match nothing, and malformed ones, select nothing.
+	// Default: all peers of the node, unless peers are set. At most 64.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	PeerSelectors []metav1.LabelSelector `json:"peerSelectors,omitempty"`
 
 	// aggregationLength is the prefix length of the IPv4 routes: 32 announces each
 	// address by itself, a shorter one the aggregate of that length that holds it,

@@ -264,6 +264,13 @@ func (in *BGPAdvertisementSpec) DeepCopyInto(out *BGPAdvertisementSpec) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.PeerSelectors != nil {
+		in, out := &in.PeerSelectors, &out.PeerSelectors
+		*out = make([]v1.LabelSelector, len(*in))
+		for i := range *in {
+			(*in)[i].DeepCopyInto(&(*out)[i])
+		}
+	}
 	if in.AggregationLength != nil {
 		in, out := &in.AggregationLength, &out.AggregationLength
 		*out = new(int32)

@@ -18,8 +18,8 @@ type Advertisement struct {
 	pools map[string]bool
 	// services and namespaces select Services.
 	services, namespaces anyOf
-	// peers by name; empty is all.
-	peers   []string
+	// peers by name; nil is all.
+	peers   map[string]bool
 	lengths lengths
 	attributes
 }
@@ -41,7 +41,7 @@ func (a *Advertisement) selects(s Subject) bool {
 }
 
 func (a *Advertisement) reaches(peer string) bool {
-	return len(a.peers) == 0 || slices.Contains(a.peers, peer)
+	return a.peers == nil || a.peers[peer]
 }
 
 // acceptAdvertisements decides which advertisements apply on this node, oldest
@@ -56,6 +56,7 @@ func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers [
 		b.refuseUnknown(ref, object, known)
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
 		pools := b.selectPools(ref, &object.Spec)
+		to := b.selectPeers(ref, &object.Spec, peers)
 		services := b.selectors(ref, "serviceSelectors", "Service", object.Spec.ServiceSelectors)
 		namespaces := b.selectors(ref, "namespaceSelectors", "namespace", object.Spec.NamespaceSelectors)
 		attributes, ok := b.parseAttributes(ref, &object.Spec)
@@ -69,7 +70,7 @@ func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers [
 		}
 		accepted := &Advertisement{
 			Name: object.Name, pools: pools, services: services, namespaces: namespaces,
-			peers: object.Spec.Peers, lengths: lengths, attributes: attributes,
+			peers: to, lengths: lengths, attributes: attributes,
 		}
 		b.refuseWide(ref, accepted)
 		if selected && b.communitiesFit(ref, accepted) {

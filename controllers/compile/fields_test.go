@@ -106,6 +106,7 @@ var fieldCases = []struct {
 	{"BGPAdvertisement.namespaceSelectors", func(o *objects) { o.advertisement.Spec.NamespaceSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
 	{"BGPAdvertisement.nodeSelectors", func(o *objects) { o.advertisement.Spec.NodeSelectors = rack("r2") }, ""},
 	{"BGPAdvertisement.peers", func(o *objects) { o.advertisement.Spec.Peers = []string{"none"} }, v1alpha1.ReasonPeerNotFound},
+	{"BGPAdvertisement.peerSelectors", func(o *objects) { o.advertisement.Spec.PeerSelectors = rack("r2") }, string(compile.WhyNoPeer)},
 	{"BGPAdvertisement.communities", func(o *objects) { o.advertisement.Spec.Communities = []v1alpha1.CommunityValue{"64512:100"} }, " set community 64512:100"},
 	{"BGPAdvertisement.aggregationLength", func(o *objects) { o.advertisement.Spec.AggregationLength = new(int32(24)) }, "ip route 203.0.113.0/24 blackhole 254"},
 	{"BGPAdvertisement.aggregationLengthV6", func(o *objects) {

@@ -265,7 +265,7 @@ func (w *world) setPeer() string {
 		PeerAddress:           w.pick("192.0.2.1", "192.0.2.2", "2001:db8:f::1", "192.0.2.300"),
 		EnableGracefulRestart: w.random.Intn(4) == 0,
 	}}
-	peer.Name = w.pick("r1", "r2", "r3", "r4")
+	peer.Name, peer.Labels = w.pick("r1", "r2", "r3", "r4"), w.labels()
 	if w.random.Intn(8) == 0 {
 		peer.Spec.MyASN = 65000
 	}
@@ -281,7 +281,7 @@ func (w *world) setAdvertisement() string {
 		IPAddressPools: w.some("p1", "p2", "p9"), Peers: w.some("r1", "r2", "r9"), NodeSelectors: w.selectors(),
 	}}
 	advertisement.Name = w.pick("a1", "a2", "a3")
-	advertisement.Spec.IPAddressPoolSelectors = w.selectors()
+	advertisement.Spec.IPAddressPoolSelectors, advertisement.Spec.PeerSelectors = w.selectors(), w.selectors()
 	advertisement.Spec.ServiceSelectors, advertisement.Spec.NamespaceSelectors = w.selectors(), w.selectors()
 	for _, value := range w.some("64512:1", "no-export", "64512:99999", "alias") {
 		advertisement.Spec.Communities = append(advertisement.Spec.Communities, v1alpha1.CommunityValue(value))

@@ -62,3 +62,22 @@ func (b *builder) selectPools(object ObjectRef, spec *v1alpha1.BGPAdvertisementS
 	}
 	return selected
 }
+
+// selectPeers are the peers that an advertisement names or selects by label, of
+// this node or not; nil is all, where it does neither.
+func (b *builder) selectPeers(object ObjectRef, spec *v1alpha1.BGPAdvertisementSpec, all []*v1alpha1.BGPPeer) map[string]bool {
+	if len(spec.Peers) == 0 && len(spec.PeerSelectors) == 0 {
+		return nil
+	}
+	selected := map[string]bool{}
+	for _, name := range spec.Peers {
+		selected[name] = true
+	}
+	byLabel := b.selectors(object, "peerSelectors", "peer", spec.PeerSelectors)
+	for _, peer := range all {
+		if byLabel != nil && byLabel.matches(peer.Labels) {
+			selected[peer.Name] = true
+		}
+	}
+	return selected
+}

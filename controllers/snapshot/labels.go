@@ -9,7 +9,7 @@ import (
 // readLabels are the keys of the labels that selectors read: no other label
 // makes a difference.
 type readLabels struct {
-	ofNodes, ofServices, ofNamespaces labelKeys
+	ofNodes, ofPeers, ofServices, ofNamespaces labelKeys
 	// namespaces: some selector looks at Namespaces, and be it at no label.
 	namespaces bool
 }
@@ -42,13 +42,14 @@ func (k labelKeys) same(a, b map[string]string) bool {
 // selectorsChanged gathers the keys, and looks at the node again: a label that
 // nobody read may matter now.
 func (s *Store) selectorsChanged() {
-	s.read = readLabels{ofNodes: labelKeys{}, ofServices: labelKeys{}, ofNamespaces: labelKeys{}}
+	s.read = readLabels{ofNodes: labelKeys{}, ofPeers: labelKeys{}, ofServices: labelKeys{}, ofNamespaces: labelKeys{}}
 	for _, peer := range s.peers {
 		s.read.ofNodes.add(peer.Spec.NodeSelectors)
 	}
 	for _, advertisement := range s.advertisements {
 		spec := &advertisement.Spec
 		s.read.ofNodes.add(spec.NodeSelectors)
+		s.read.ofPeers.add(spec.PeerSelectors)
 		s.read.ofServices.add(spec.ServiceSelectors)
 		s.read.ofNamespaces.add(spec.NamespaceSelectors)
 		s.read.namespaces = s.read.namespaces || len(spec.NamespaceSelectors) > 0

@@ -35,17 +35,19 @@ func (s *Store) DeletePool(name string) bool {
 	return true
 }
 
-// SetPeer takes a BGPPeer; its status does not matter.
+// SetPeer takes a BGPPeer; its status does not matter. Labels that nothing reads
+// now are kept for an advertisement that will.
 func (s *Store) SetPeer(peer *v1alpha1.BGPPeer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := s.peers[peer.Name]
-	if old != nil && sameIdentity(old, peer) && equality.Semantic.DeepEqual(old.Spec, peer.Spec) {
+	same := old != nil && sameIdentity(old, peer) && equality.Semantic.DeepEqual(old.Spec, peer.Spec)
+	if same && maps.Equal(old.Labels, peer.Labels) {
 		return false
 	}
 	s.peers[peer.Name] = peer
 	s.peersChanged()
-	return true
+	return !same || !s.read.ofPeers.same(old.Labels, peer.Labels)
 }
 
 // DeletePeer forgets a BGPPeer.

@@ -47,6 +47,11 @@ func onNodes(nodes ...string) *Slice {
 	return &Slice{Family: frrtemplates.IPv4, Usable: true, Nodes: nodes}
 }
 
+func tiered(peer *v1alpha1.BGPPeer, tier string) *v1alpha1.BGPPeer {
+	peer.Labels = map[string]string{"tier": tier}
+	return peer
+}
+
 func peerOf(name, labelKey string) *v1alpha1.BGPPeer {
 	peer := &v1alpha1.BGPPeer{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name)}}
 	if labelKey != "" {
@@ -140,6 +145,13 @@ func TestStoreTellsWhatMatters(t *testing.T) {
 				return s.SetPeer(p)
 			}, false},
 			{"its spec", func(s *Store) bool { return s.SetPeer(peerOf("tor-a", "rack")) }, true},
+			{"a label nobody reads", func(s *Store) bool { return s.SetPeer(tiered(peerOf("tor-a", "rack"), "1")) }, false},
+			{"a selector on it", func(s *Store) bool {
+				return s.SetAdvertisement(&v1alpha1.BGPAdvertisement{Spec: v1alpha1.BGPAdvertisementSpec{
+					PeerSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"tier": "1"}}},
+				}})
+			}, true},
+			{"that label", func(s *Store) bool { return s.SetPeer(tiered(peerOf("tor-a", "rack"), "2")) }, true},
 			{"made anew", func(s *Store) bool {
 				p := peerOf("tor-a", "rack")
 				p.UID, p.CreationTimestamp = "other", later

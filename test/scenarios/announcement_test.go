@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/test/lab"
@@ -106,6 +107,31 @@ var _ = Describe("Announcement", func() {
 		expectAt(ctx, "tor-a", v4)
 		expectAt(ctx, "tor-b", v6)
 		expectOnlyAt(ctx, map[netip.Addr]string{v4: "tor-c", v6: "tor-a"})
+
+		By("selectors beside the list, and a label of a peer; no agent starts anew and no session is reset")
+		const tier = "scenario.example/tier"
+		labelPeer(ctx, "tor-b-ipv6", tier, "spine")
+		update(ctx, adv, func(a *v1alpha1.BGPAdvertisement) {
+			a.Spec.Peers, a.Spec.PeerSelectors = []string{"tor-a"}, selector(tier, "spine")
+		})
+		expectAt(ctx, "tor-a", v4, allNodes...)
+		expectAt(ctx, "tor-b", v6, allNodes...)
+		expectAt(ctx, "tor-c", v4)
+		expectAt(ctx, "tor-a", v6)
+		expectOnlyAt(ctx, map[netip.Addr]string{v4: "tor-a", v6: "tor-b"})
+		labelPeer(ctx, "tor-b-ipv6", tier, "leaf")
+		labelPeer(ctx, "tor-c-ipv6", tier, "spine")
+		expectAt(ctx, "tor-c", v6, allNodes...)
+		expectAt(ctx, "tor-b", v6)
+		expectOnlyAt(ctx, map[netip.Addr]string{v4: "tor-a", v6: "tor-c"})
+
+		By("a selector that no peer matches, without a list")
+		update(ctx, adv, func(a *v1alpha1.BGPAdvertisement) {
+			a.Spec.Peers, a.Spec.PeerSelectors = nil, selector(tier, "none-such")
+		})
+		expectEverywhere(ctx, v4)
+		expectEverywhere(ctx, v6)
+		expectNoReset(ctx)
 	}, SpecTimeout(specTimeout))
 
 	for _, s := range []stack{onlyIPv4, onlyIPv6} {
@@ -133,6 +159,16 @@ var _ = Describe("Announcement", func() {
 		}, SpecTimeout(specTimeout))
 	}
 })
+
+// labelPeer labels a BGPPeer until the spec ends.
+func labelPeer(ctx context.Context, name, key, value string) {
+	GinkgoHelper()
+	peer := &v1alpha1.BGPPeer{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	update(ctx, peer, func(p *v1alpha1.BGPPeer) { metav1.SetMetaDataLabel(&p.ObjectMeta, key, value) })
+	DeferCleanup(func(ctx SpecContext) {
+		update(ctx, peer, func(p *v1alpha1.BGPPeer) { delete(p.Labels, key) })
+	})
+}
 
 // setPod changes the conditions of a pod's endpoint.
 func setPod(ctx context.Context, name string, ready, serving, terminating bool) {
