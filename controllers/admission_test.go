@@ -58,6 +58,11 @@ var valid = map[string]func() map[string]any{
 	},
 }
 
+// perNode are the fields that say where each node has the value of another one.
+var perNode = map[string]string{
+	"myASN": "myASNFrom", "peerAddress": "peerAddressFrom", "sourceAddress": "sourceAddressFrom", "routerID": "routerIDFrom",
+}
+
 // admit asks the API server, without keeping the object.
 func admit(kind string, spec map[string]any) error {
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
@@ -162,7 +167,11 @@ var _ = Describe("Admission", func() {
 	)
 
 	DescribeTable("V2 BGPPeer refuses", func(field string, value any, message string) { refuses("BGPPeer", field, value, message) },
-		Entry("no myASN", "myASN", nil, "Required value"),
+		Entry("no myASN", "myASN", nil, "exactly one of myASN and myASNFrom must be set"),
+		Entry("both myASN and its place", "myASNFrom", map[string]any{"nodeLabel": "example.com/asn"}, "exactly one of myASN and myASNFrom must be set"),
+		Entry("both peerAddress and its place", "peerAddressFrom", map[string]any{"nodeLabel": "tor"}, "exactly one of peerAddress and peerAddressFrom must be set"),
+		Entry("both sourceAddress and its place", "sourceAddressFrom", map[string]any{"nodeLabel": "own"}, "at most one of sourceAddress and sourceAddressFrom"),
+		Entry("both routerID and its place", "routerIDFrom", map[string]any{"nodeLabel": "id"}, "at most one of routerID and routerIDFrom"),
 		Entry("myASN 0", "myASN", int64(0), "should be greater than or equal to 1"),
 		Entry("myASN too large", "myASN", int64(4294967296), "should be less than or equal to 4294967295"),
 		Entry("no peerASN", "peerASN", nil, "exactly one of peerASN and dynamicASN must be set"),
@@ -175,7 +184,7 @@ var _ = Describe("Admission", func() {
 		Entry("TTL security with multihop", "ttlSecurityHops", int64(1), "ttlSecurityHops and ebgpMultiHop exclude each other"),
 		Entry("a dynamicASN of another name", "dynamicASN", "any", `supported values: "internal", "external"`),
 		Entry("peerASN 0", "peerASN", int64(0), "should be greater than or equal to 1"),
-		Entry("no peerAddress", "peerAddress", nil, "Required value"),
+		Entry("no peerAddress", "peerAddress", nil, "exactly one of peerAddress and peerAddressFrom must be set"),
 		Entry("a name", "peerAddress", "router.example", "must be an IPv4 or IPv6 address in canonical form"),
 		Entry("not canonical", "peerAddress", "2001:DB8::1", "must be an IPv4 or IPv6 address in canonical form"),
 		Entry("leading zeros", "peerAddress", "192.0.2.01", "must be an IPv4 or IPv6 address in canonical form"),
@@ -262,6 +271,38 @@ var _ = Describe("Admission", func() {
 		Entry("hold 65535s", "holdTime", "65535s"), Entry("hold in minutes", "holdTime", "1m30s"),
 		Entry("keepalive as long as hold", "keepaliveTime", "90s"), Entry("connect 1s", "connectTime", "1s"),
 	)
+	DescribeTable("V2 S4 BGPPeer refuses places of values", func(source map[string]any, message string) {
+		for static, from := range perNode {
+			spec := with("BGPPeer", static, nil)
+			spec[from] = source
+			err := admit("BGPPeer", spec)
+			Expect(err).To(MatchError(And(ContainSubstring(from), ContainSubstring(message))))
+			Expect(err.Error()).NotTo(ContainSubstring("no such key"))
+		}
+	},
+		Entry("none", map[string]any{}, "must be set"),
+		Entry("two", map[string]any{"nodeLabel": "a", "nodeAnnotation": "b"}, "must be set"),
+		Entry("an empty key", map[string]any{"nodeLabel": ""}, "should be at least 1 chars long"),
+		Entry("a key with a blank", map[string]any{"nodeLabel": "my asn"}, "must be the key of a label or annotation"),
+		Entry("a key with a line break", map[string]any{"nodeAnnotation": "asn\nexit"}, "must be the key of a label or annotation"),
+		Entry("a key with two prefixes", map[string]any{"nodeAnnotation": "a/b/c"}, "must be the key of a label or annotation"),
+		Entry("a name too long", map[string]any{"nodeLabel": "example.com/" + strings.Repeat("a", 64)}, "must be the key of a label or annotation"),
+	)
+	It("V2 S4 BGPPeer takes places of values, with whatever goes with the values", func() {
+		for _, source := range []map[string]any{{"nodeLabel": "example.com/Asn_1"}, {"nodeAnnotation": "tor"}} {
+			spec := with("BGPPeer", "routerID", nil)
+			for static, from := range perNode {
+				delete(spec, static)
+				spec[from] = source
+			}
+			Expect(admit("BGPPeer", spec)).To(Succeed(), "multihop")
+			delete(spec, "ebgpMultiHop")
+			spec["ttlSecurityHops"], spec["localASN"] = int64(1), int64(64999)
+			Expect(admit("BGPPeer", spec)).To(Succeed(), "TTL security, localASN")
+			spec["localASN"] = spec["peerASN"]
+			Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("must be neither myASN nor peerASN")))
+		}
+	})
 	DescribeTable("V2 BGPPeer takes addresses", func(address string) {
 		spec := with("BGPPeer", "peerAddress", address)
 		delete(spec, "sourceAddress")

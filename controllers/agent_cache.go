@@ -56,7 +56,8 @@ func agentNode(in any) (any, error) {
 		return in, nil
 	}
 	trimmed := &corev1.Node{ObjectMeta: identity(&node.ObjectMeta)}
-	trimmed.Labels = node.Labels
+	trimmed.Labels, trimmed.Annotations = node.Labels, node.Annotations
+	delete(trimmed.Annotations, corev1.LastAppliedConfigAnnotation)
 	trimmed.Status.Addresses = node.Status.Addresses
 	for i := range node.Status.Conditions {
 		if condition := &node.Status.Conditions[i]; condition.Type == corev1.NodeNetworkUnavailable {

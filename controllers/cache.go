@@ -103,10 +103,10 @@ func trimPod(pod *corev1.Pod) {
 	pod.Spec, pod.Status = corev1.PodSpec{NodeName: pod.Spec.NodeName}, corev1.PodStatus{Conditions: conditions}
 }
 
-// trimNode keeps labels, the InternalIPs and the condition that says whether the
-// node's network is up.
+// trimNode keeps labels and annotations, which peers may have values from, the
+// InternalIPs and the condition that says whether the node's network is up.
 func trimNode(node *corev1.Node) {
-	node.Annotations = nil
+	delete(node.Annotations, corev1.LastAppliedConfigAnnotation)
 	node.OwnerReferences = nil
 	node.Spec = corev1.NodeSpec{}
 	var addresses []corev1.NodeAddress

@@ -33,6 +33,8 @@ type fleet struct {
 	state status.Fleet
 	// stale: the policies are of a time before the last change.
 	stale bool
+	// annotations of Nodes that the policies were made with.
+	annotations snapshot.Keys
 }
 
 func newFleet(c cache.Cache) *fleet {
@@ -67,6 +69,7 @@ func (f *fleet) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	f.annotations = snapshot.AnnotationsRead(inputs.Peers)
 	f.state.Global = compile.NewPolicy(&inputs)
 	f.state.Policies = make([]*compile.Policy, 0, len(nodes))
 	for i := range nodes {

@@ -27,7 +27,7 @@ func (w fleetWatches) synced() bool {
 // no heartbeat, no status that the manager itself writes.
 func (f *fleet) watch(ctx context.Context) error {
 	for _, register := range []func(context.Context, cache.Cache) (toolscache.InformerSynced, error){
-		watcher(&corev1.Node{}, sameNode, func(*corev1.Node, bool) { f.policiesChanged() }),
+		watcher(&corev1.Node{}, f.sameNode, func(*corev1.Node, bool) { f.policiesChanged() }),
 		watcher(&corev1.Namespace{}, sameLabels, func(*corev1.Namespace, bool) { f.namespaceChanged() }),
 		watcher(&v1alpha1.IPAddressPool{}, samePool, func(*v1alpha1.IPAddressPool, bool) { f.policiesChanged() }),
 		watcher(&v1alpha1.BGPPeer{}, sameSpec, func(*v1alpha1.BGPPeer, bool) { f.policiesChanged() }),
@@ -81,8 +81,13 @@ func deliver[T client.Object](object any, gone bool, handle func(T, bool)) {
 	}
 }
 
-func sameNode(old, now *corev1.Node) bool {
-	return old.UID == now.UID && equality.Semantic.DeepEqual(old.Labels, now.Labels) &&
+// sameNode looks at those annotations only that peers have values from: network
+// plugins and others write theirs all the time.
+func (f *fleet) sameNode(old, now *corev1.Node) bool {
+	f.mutex.RLock()
+	sameAnnotations := f.annotations.Same(old.Annotations, now.Annotations)
+	f.mutex.RUnlock()
+	return sameAnnotations && old.UID == now.UID && equality.Semantic.DeepEqual(old.Labels, now.Labels) &&
 		equality.Semantic.DeepEqual(old.Status, now.Status) // trimmed: addresses and one condition
 }
 

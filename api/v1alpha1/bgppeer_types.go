@@ -9,21 +9,33 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || !has(self.holdTime) || !self.keepaliveTime.matches('^([0-9]{1,5}[hms])+$') || !self.holdTime.matches('^([0-9]{1,5}[hms])+$') || duration(self.keepaliveTime) <= duration(self.holdTime)",message="keepaliveTime must not be longer than holdTime: the session would expire between two keepalives; a third of holdTime is usual"
 // +kubebuilder:validation:XValidation:rule="!has(self.keepaliveTime) || has(self.holdTime)",message="keepaliveTime needs holdTime: FRR takes both or neither; set holdTime too, three times keepaliveTime is usual"
 // +kubebuilder:validation:XValidation:rule="has(self.peerASN) != has(self.dynamicASN)",message="exactly one of peerASN and dynamicASN must be set: the router's AS number, or internal or external to take any"
-// +kubebuilder:validation:XValidation:rule="!has(self.ebgpMultiHop) || !self.ebgpMultiHop || (has(self.peerASN) ? self.myASN != self.peerASN : !has(self.dynamicASN) || self.dynamicASN != 'internal')",message="ebgpMultiHop is for eBGP only: leave it out where myASN equals peerASN or dynamicASN is internal, an iBGP session may be any number of hops long"
-// +kubebuilder:validation:XValidation:rule="!has(self.ttlSecurityHops) || (has(self.peerASN) ? self.myASN != self.peerASN : !has(self.dynamicASN) || self.dynamicASN != 'internal')",message="ttlSecurityHops is for eBGP only: leave it out where myASN equals peerASN or dynamicASN is internal"
+// +kubebuilder:validation:XValidation:rule="!has(self.ebgpMultiHop) || !self.ebgpMultiHop || (has(self.peerASN) ? !has(self.myASN) || self.myASN != self.peerASN : !has(self.dynamicASN) || self.dynamicASN != 'internal')",message="ebgpMultiHop is for eBGP only: leave it out where myASN equals peerASN or dynamicASN is internal, an iBGP session may be any number of hops long"
+// +kubebuilder:validation:XValidation:rule="!has(self.ttlSecurityHops) || (has(self.peerASN) ? !has(self.myASN) || self.myASN != self.peerASN : !has(self.dynamicASN) || self.dynamicASN != 'internal')",message="ttlSecurityHops is for eBGP only: leave it out where myASN equals peerASN or dynamicASN is internal"
 // +kubebuilder:validation:XValidation:rule="!has(self.ttlSecurityHops) || !has(self.ebgpMultiHop) || !self.ebgpMultiHop",message="ttlSecurityHops and ebgpMultiHop exclude each other: ttlSecurityHops says by itself how far away the router may be"
-// +kubebuilder:validation:XValidation:rule="!has(self.localASN) || self.localASN != self.myASN && (!has(self.peerASN) || self.localASN != self.peerASN && self.myASN != self.peerASN) && (!has(self.dynamicASN) || self.dynamicASN != 'internal')",message="localASN is for eBGP only and must be neither myASN nor peerASN: it is the AS number that this router sees in place of myASN"
-// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !isIP(self.sourceAddress) || !isIP(self.peerAddress) || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",message="sourceAddress must be of the family of peerAddress: the session runs between the two"
-// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
+// +kubebuilder:validation:XValidation:rule="!has(self.localASN) || (!has(self.myASN) || self.localASN != self.myASN) && (!has(self.peerASN) || self.localASN != self.peerASN && (!has(self.myASN) || self.myASN != self.peerASN)) && (!has(self.dynamicASN) || self.dynamicASN != 'internal')",message="localASN is for eBGP only and must be neither myASN nor peerASN: it is the AS number that this router sees in place of myASN"
+// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.peerAddress) || !isIP(self.sourceAddress) || !isIP(self.peerAddress) || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",message="sourceAddress must be of the family of peerAddress: the session runs between the two"
+// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.peerAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
+// +kubebuilder:validation:XValidation:rule="has(self.myASN) != has(self.myASNFrom)",message="exactly one of myASN and myASNFrom must be set: the nodes' AS number, or where each node says its own"
+// +kubebuilder:validation:XValidation:rule="has(self.peerAddress) != has(self.peerAddressFrom)",message="exactly one of peerAddress and peerAddressFrom must be set: the router's address, or where each node says its router's"
+// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.sourceAddressFrom)",message="at most one of sourceAddress and sourceAddressFrom may be set"
+// +kubebuilder:validation:XValidation:rule="!has(self.routerID) || !has(self.routerIDFrom)",message="at most one of routerID and routerIDFrom may be set"
 type BGPPeerSpec struct {
 	// myASN is the nodes' own autonomous system number (RFC 4271, RFC 6793).
-	// Required, 1 to 4294967295. All peers of one node must agree on it.
-	// Equal to peerASN: iBGP; otherwise eBGP. Changing it resets the sessions of
-	// the selected nodes.
-	// +required
+	// 1 to 4294967295; exactly one of myASN and myASNFrom must be set. All peers
+	// of one node must agree on it. Equal to peerASN: iBGP; otherwise eBGP.
+	// Changing it resets the sessions of the selected nodes.
+	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=4294967295
-	MyASN int64 `json:"myASN"`
+	MyASN int64 `json:"myASN,omitempty"`
+
+	// myASNFrom says where each node has its own AS number, where they differ: a
+	// label or annotation of the Node, 1 to 4294967295 in decimal. A node without
+	// it, or with another value, has no session with this peer, and the peer's
+	// condition Accepted says so. Default: none, myASN. Changing it, or a node's
+	// value, resets the sessions of the nodes concerned.
+	// +optional
+	MyASNFrom *NodeValueSource `json:"myASNFrom,omitempty"`
 
 	// peerASN is the router's autonomous system number.
 	// 1 to 4294967295; exactly one of peerASN and dynamicASN must be set. Changing
@@ -50,13 +62,23 @@ type BGPPeerSpec struct {
 	LocalASN int64 `json:"localASN,omitempty"`
 
 	// peerAddress is the router's address, IPv4 or IPv6, in canonical form.
-	// Required. Changing it closes this peer's sessions and opens new ones.
-	// +required
+	// Exactly one of peerAddress and peerAddressFrom must be set. Changing it
+	// closes this peer's sessions and opens new ones.
+	// +optional
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=45
 	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip.isCanonical(self)",message="must be an IPv4 or IPv6 address in canonical form (RFC 5952), for example 192.0.2.1 or 2001:db8::1"
 	// +kubebuilder:validation:XValidation:rule="!isIP(self) || !(ip(self).isUnspecified() || ip(self).isLoopback() || ip(self).isLinkLocalMulticast() || ip(self).isLinkLocalUnicast() || cidr(ip(self).family() == 4 ? '224.0.0.0/3' : 'ff00::/8').containsIP(self))",message="must be a global or private unicast address: an unspecified, loopback, link-local, multicast or broadcast address can't be a BGP peer here"
-	PeerAddress string `json:"peerAddress"`
+	PeerAddress string `json:"peerAddress,omitempty"`
+
+	// peerAddressFrom says where each node has its router's address, where they
+	// differ: a label or annotation of the Node. A node without it, or with
+	// something else than an address, has no session with this peer, and the
+	// peer's condition Accepted says so. Default: none, peerAddress. Changing it,
+	// or a node's value, closes the sessions of the nodes concerned and opens new
+	// ones.
+	// +optional
+	PeerAddressFrom *NodeAddressSource `json:"peerAddressFrom,omitempty"`
 
 	// peerPort is the TCP port that the router listens on.
 	// Default: 179. 1 to 65535. Changing it resets this peer's sessions.
@@ -112,6 +134,15 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!isIP(self) || !(ip(self).isUnspecified() || ip(self).isLoopback() || ip(self).isLinkLocalMulticast() || ip(self).isLinkLocalUnicast() || cidr(ip(self).family() == 4 ? '224.0.0.0/3' : 'ff00::/8').containsIP(self))",message="must be a global or private unicast address of the node"
 	SourceAddress string `json:"sourceAddress,omitempty"`
 
+	// sourceAddressFrom says which of its addresses each node opens the session
+	// from: a label or annotation of the Node. A node without it, or with
+	// something else than an address of the family of the router's, has no session
+	// with this peer, and the peer's condition Accepted says so. Not together with
+	// sourceAddress. Default: none. Changing it, or a node's value, resets this
+	// peer's sessions on the nodes concerned.
+	// +optional
+	SourceAddressFrom *NodeAddressSource `json:"sourceAddressFrom,omitempty"`
+
 	// holdTime is the longest silence before the session is given up (RFC 4271
 	// section 4.2), in whole seconds, for example "90s". The smaller value of the
 	// two ends is used. "0s" switches keepalives off.
@@ -159,6 +190,14 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip(self).family() == 4 && !ip(self).isUnspecified()",message="must be a non-zero IPv4 address in dotted form: the BGP identifier has 32 bits (RFC 6286)"
 	RouterID string `json:"routerID,omitempty"`
 
+	// routerIDFrom says where each node has its BGP identifier: a label or
+	// annotation of the Node with an IPv4 address. A node without it, or with
+	// something else, has no session with this peer, and the peer's condition
+	// Accepted says so. Not together with routerID. Default: none. Changing it, or
+	// a node's value, resets all sessions of the nodes concerned.
+	// +optional
+	RouterIDFrom *NodeAddressSource `json:"routerIDFrom,omitempty"`
+
 	// passwordSecret names the Secret with the TCP MD5 password (RFC 2385) of
 	// the session: type kubernetes.io/basic-auth, key "password", in the
 	// namespace of Herald's secrets (herald-secrets by default). While it is
@@ -200,6 +239,37 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
 }
+
+// NodeValueSource is a place where each node has a value of its own.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.nodeLabel) != has(self.nodeAnnotation)",message="exactly one of nodeLabel and nodeAnnotation must be set"
+type NodeValueSource struct {
+	// nodeLabel is the key of a label of the Node.
+	// +optional
+	NodeLabel NodeKey `json:"nodeLabel,omitempty"`
+	// nodeAnnotation is the key of an annotation of the Node.
+	// +optional
+	NodeAnnotation NodeKey `json:"nodeAnnotation,omitempty"`
+}
+
+// NodeAddressSource is a place where each node has an address of its own.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.nodeLabel) != has(self.nodeAnnotation)",message="exactly one of nodeLabel and nodeAnnotation must be set"
+type NodeAddressSource struct {
+	// nodeLabel is the key of a label of the Node. Labels hold no colons: for IPv6
+	// addresses use nodeAnnotation.
+	// +optional
+	NodeLabel NodeKey `json:"nodeLabel,omitempty"`
+	// nodeAnnotation is the key of an annotation of the Node.
+	// +optional
+	NodeAnnotation NodeKey `json:"nodeAnnotation,omitempty"`
+}
+
+// NodeKey is the key of a label or annotation.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=317
+// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",message="must be the key of a label or annotation, for example example.com/asn"
+type NodeKey string
 
 // DynamicASN is what AS numbers a router may have.
 // +kubebuilder:validation:Enum=internal;external

@@ -23,7 +23,7 @@ import (
 const fieldBase = `
 apiVersion: v1
 kind: Node
-metadata: {name: node-a, labels: {rack: r1}}
+metadata: {name: node-a, labels: {rack: r1, asn: "65010", tor: 192.0.2.99, own: 10.0.0.9}, annotations: {asn: "65011", tor: 192.0.2.98, own: 10.0.0.8}}
 status: {addresses: [{type: InternalIP, address: 10.0.0.1}, {type: InternalIP, address: "2001:db8::1"}]}
 ---
 kind: Secret
@@ -71,6 +71,13 @@ var fieldCases = []struct {
 	}, "asked: NotAllowed"},
 	{"IPAddressPool.disabled", func(o *objects) { o.pool.Spec.Disabled = true }, "asked: NotAllowed"},
 	{"BGPPeer.myASN", func(o *objects) { o.peer.Spec.MyASN = 65001 }, "router bgp 65001"},
+	{"BGPPeer.myASNFrom", func(o *objects) { o.peer.Spec.MyASNFrom = &v1alpha1.NodeValueSource{NodeLabel: "asn"} }, v1alpha1.ReasonInvalidPeer},
+	{"BGPPeer.myASNFrom.nodeLabel", func(o *objects) {
+		o.peer.Spec.MyASN, o.peer.Spec.MyASNFrom = 0, &v1alpha1.NodeValueSource{NodeLabel: "asn"}
+	}, "router bgp 65010"},
+	{"BGPPeer.myASNFrom.nodeAnnotation", func(o *objects) {
+		o.peer.Spec.MyASN, o.peer.Spec.MyASNFrom = 0, &v1alpha1.NodeValueSource{NodeAnnotation: "asn"}
+	}, "router bgp 65011"},
 	{"BGPPeer.peerASN", func(o *objects) { o.peer.Spec.PeerASN = 65002 }, " neighbor 192.0.2.1 remote-as 65002"},
 	{"BGPPeer.dynamicASN", func(o *objects) {
 		o.peer.Spec.PeerASN, o.peer.Spec.DynamicASN = 0, v1alpha1.DynamicASNExternal
@@ -78,16 +85,31 @@ var fieldCases = []struct {
 	{"BGPPeer.localASN", func(o *objects) { o.peer.Spec.LocalASN = 65009 }, " neighbor 192.0.2.1 local-as 65009 no-prepend replace-as"},
 	{"BGPPeer.ttlSecurityHops", func(o *objects) { o.peer.Spec.TTLSecurityHops = new(int32(3)) }, " neighbor 192.0.2.1 ttl-security hops 3"},
 	{"BGPPeer.peerAddress", func(o *objects) { o.peer.Spec.PeerAddress = "192.0.2.9" }, "  neighbor 192.0.2.9 activate"},
+	{"BGPPeer.peerAddressFrom", func(o *objects) { o.peer.Spec.PeerAddressFrom = &v1alpha1.NodeAddressSource{NodeLabel: "tor"} }, v1alpha1.ReasonInvalidPeer},
+	{"BGPPeer.peerAddressFrom.nodeLabel", func(o *objects) {
+		o.peer.Spec.PeerAddress, o.peer.Spec.PeerAddressFrom = "", &v1alpha1.NodeAddressSource{NodeLabel: "tor"}
+	}, "  neighbor 192.0.2.99 activate"},
+	{"BGPPeer.peerAddressFrom.nodeAnnotation", func(o *objects) {
+		o.peer.Spec.PeerAddress, o.peer.Spec.PeerAddressFrom = "", &v1alpha1.NodeAddressSource{NodeAnnotation: "tor"}
+	}, "  neighbor 192.0.2.98 activate"},
 	{"BGPPeer.peerPort", func(o *objects) { o.peer.Spec.PeerPort = new(int32(1179)) }, " neighbor 192.0.2.1 port 1179"},
 	{"BGPPeer.addressFamilies", func(o *objects) {
 		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}
 	}, " address-family ipv6 unicast\n  neighbor 192.0.2.1 activate"},
 	{"BGPPeer.ebgpMultiHop", func(o *objects) { o.peer.Spec.EBGPMultiHop = true }, " neighbor 192.0.2.1 ebgp-multihop 254"},
 	{"BGPPeer.sourceAddress", func(o *objects) { o.peer.Spec.SourceAddress = "10.0.0.1" }, " neighbor 192.0.2.1 update-source 10.0.0.1"},
+	{"BGPPeer.sourceAddressFrom", func(o *objects) { o.peer.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{NodeLabel: "none"} }, v1alpha1.ReasonNodeValueMissing},
+	{"BGPPeer.sourceAddressFrom.nodeLabel", func(o *objects) { o.peer.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{NodeLabel: "own"} }, " neighbor 192.0.2.1 update-source 10.0.0.9"},
+	{"BGPPeer.sourceAddressFrom.nodeAnnotation", func(o *objects) {
+		o.peer.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{NodeAnnotation: "own"}
+	}, " neighbor 192.0.2.1 update-source 10.0.0.8"},
 	{"BGPPeer.holdTime", func(o *objects) { o.peer.Spec.HoldTime = seconds(30) }, " neighbor 192.0.2.1 timers 10 30"},
 	{"BGPPeer.keepaliveTime", func(o *objects) { o.peer.Spec.HoldTime, o.peer.Spec.KeepaliveTime = seconds(30), seconds(5) }, " neighbor 192.0.2.1 timers 5 30"},
 	{"BGPPeer.connectTime", func(o *objects) { o.peer.Spec.ConnectTime = seconds(7) }, " neighbor 192.0.2.1 timers connect 7"},
 	{"BGPPeer.routerID", func(o *objects) { o.peer.Spec.RouterID = "1.2.3.4" }, " bgp router-id 1.2.3.4"},
+	{"BGPPeer.routerIDFrom", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{NodeLabel: "rack"} }, v1alpha1.ReasonNodeValueInvalid},
+	{"BGPPeer.routerIDFrom.nodeLabel", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{NodeLabel: "own"} }, " bgp router-id 10.0.0.9"},
+	{"BGPPeer.routerIDFrom.nodeAnnotation", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{NodeAnnotation: "own"} }, " bgp router-id 10.0.0.8"},
 	{"BGPPeer.passwordSecret", func(o *objects) { o.peer.Spec.PasswordSecret = &v1alpha1.SecretReference{Name: "tor-a"} }, " neighbor 192.0.2.1 password hush"},
 	{"BGPPeer.passwordSecret.name", func(o *objects) { o.peer.Spec.PasswordSecret = &v1alpha1.SecretReference{Name: "other"} }, v1alpha1.ReasonSecretNotFound},
 	{"BGPPeer.nodeSelectors", func(o *objects) { o.peer.Spec.NodeSelectors = rack("r2") }, ""},

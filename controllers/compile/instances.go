@@ -33,9 +33,8 @@ func (b *builder) where(vrf string) string {
 
 // fits says whether a valid peer can live beside the older ones on this node,
 // and if so makes it one that younger ones must fit to.
-func (b *builder) fits(ref ObjectRef, object *v1alpha1.BGPPeer, key NeighborKey) bool {
-	asn := frrtemplates.ASN(object.Spec.MyASN)
-	id := explicitRouterID(object)
+func (b *builder) fits(ref ObjectRef, name string, key NeighborKey, e ends) bool {
+	asn, id := e.asn, e.routerID
 	owner, taken := b.owners[key]
 	instance := b.instances[key.VRF]
 	switch {
@@ -55,7 +54,7 @@ func (b *builder) fits(ref ObjectRef, object *v1alpha1.BGPPeer, key NeighborKey)
 			"spec.routerID %s differs from %s of the older BGPPeer %q %s: a node has one router-id; make them equal or leave it out here",
 			id, instance.RouterID, instance.idOwner, b.where(key.VRF)))
 	default:
-		b.settle(object.Name, key, asn, id)
+		b.settle(name, key, asn, id)
 		return true
 	}
 	return false
@@ -82,11 +81,6 @@ func (b *builder) sortInstances() {
 		}
 	}
 	slices.SortFunc(b.policy.Instances, func(x, y *Instance) int { return cmp.Compare(x.VRF, y.VRF) })
-}
-
-func explicitRouterID(object *v1alpha1.BGPPeer) netip.Addr {
-	id, _ := netip.ParseAddr(object.Spec.RouterID)
-	return id
 }
 
 // defaultRouterID is the node's IPv4 InternalIP, else a hash of the node's name.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/netip"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,26 +27,17 @@ const (
 	keepalivesPerHoldTime = 3
 )
 
-// parseNeighbor reads what one BGPPeer says on its own. The API server has
-// refused most mistakes before; objects from files and of older CRDs get here.
-func parseNeighbor(spec *v1alpha1.BGPPeerSpec) (frrtemplates.Neighbor, error) {
-	var neighbor frrtemplates.Neighbor
-	address, err := parsePeerAddress(spec.PeerAddress)
+// parseNeighbor reads what one BGPPeer says on its own, between these ends. The
+// API server has refused most mistakes before; objects from files and of older
+// CRDs get here, and ends that a node has of its own.
+func parseNeighbor(spec *v1alpha1.BGPPeerSpec, e ends) (frrtemplates.Neighbor, error) {
+	neighbor := frrtemplates.Neighbor{Address: e.address, Source: e.source, GracefulRestart: spec.EnableGracefulRestart}
+	err := parseRemote(spec, &neighbor)
 	if err != nil {
-		return neighbor, fmt.Errorf("spec.peerAddress %q %w", spec.PeerAddress, err)
-	}
-	if err := errors.Join(checkASN("spec.myASN", spec.MyASN), checkRouterID(spec.RouterID)); err != nil {
 		return neighbor, err
 	}
-	neighbor.Address, neighbor.GracefulRestart = address, spec.EnableGracefulRestart
-	if err := parseRemote(spec, &neighbor); err != nil {
+	if err := errors.Join(parseLocal(spec, e.asn, &neighbor), parseHops(spec, e.asn, &neighbor), checkSource(e)); err != nil {
 		return neighbor, err
-	}
-	if err := errors.Join(parseLocal(spec, &neighbor), parseHops(spec, &neighbor)); err != nil {
-		return neighbor, err
-	}
-	if neighbor.Source, err = parseSource(spec.SourceAddress, address); err != nil {
-		return neighbor, fmt.Errorf("spec.sourceAddress %q %w", spec.SourceAddress, err)
 	}
 	if neighbor.Port, err = parsePort(spec.PeerPort); err != nil {
 		return neighbor, err
@@ -78,11 +68,11 @@ func parseRemote(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) er
 }
 
 // parseLocal reads what the router sees in place of myASN.
-func parseLocal(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) error {
+func parseLocal(spec *v1alpha1.BGPPeerSpec, own frrtemplates.ASN, neighbor *frrtemplates.Neighbor) error {
 	if spec.LocalASN == 0 {
 		return nil
 	}
-	if spec.LocalASN == spec.MyASN || spec.LocalASN == spec.PeerASN || neighbor.Internal(frrtemplates.ASN(spec.MyASN)) {
+	if spec.LocalASN == int64(own) || spec.LocalASN == spec.PeerASN || neighbor.Internal(own) {
 		return errors.New("spec.localASN is for eBGP only and must be neither spec.myASN nor spec.peerASN: it is what this router sees in place of spec.myASN")
 	}
 	neighbor.LocalASN = frrtemplates.ASN(spec.LocalASN)
@@ -90,8 +80,8 @@ func parseLocal(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) err
 }
 
 // parseHops says how far away the router may be.
-func parseHops(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) error {
-	internal := neighbor.Internal(frrtemplates.ASN(spec.MyASN))
+func parseHops(spec *v1alpha1.BGPPeerSpec, own frrtemplates.ASN, neighbor *frrtemplates.Neighbor) error {
+	internal := neighbor.Internal(own)
 	if hops := spec.TTLSecurityHops; hops != nil {
 		switch {
 		case *hops < 1 || *hops > maxSecurityHops:
@@ -113,51 +103,6 @@ func parseHops(spec *v1alpha1.BGPPeerSpec, neighbor *frrtemplates.Neighbor) erro
 	// FRR takes a directly connected IPv6 peer of eBGP for unreachable while the
 	// interface's global address is not up yet.
 	neighbor.DisableConnectedCheck = neighbor.Address.Is6() && !internal
-	return nil
-}
-
-// parseSource reads the node's own end of the session; none is the invalid address.
-func parseSource(text string, peer netip.Addr) (netip.Addr, error) {
-	if text == "" {
-		return netip.Addr{}, nil
-	}
-	addr, err := parsePeerAddress(text)
-	switch {
-	case err != nil:
-		return addr, err
-	case frrtemplates.FamilyOf(addr) != frrtemplates.FamilyOf(peer):
-		return addr, fmt.Errorf("is not of the family of spec.peerAddress %s", peer)
-	case addr == peer:
-		return addr, errors.New("is also spec.peerAddress: it must be an address of the node")
-	}
-	return addr, nil
-}
-
-func parsePeerAddress(text string) (netip.Addr, error) {
-	addr, err := netip.ParseAddr(text)
-	switch {
-	case err != nil:
-		return addr, errors.New("is not an IP address: write for example 192.0.2.1 or 2001:db8::1")
-	case addr.Zone() != "" || addr.Is4In6() || addr.IsUnspecified() || addr.IsLoopback() || addr.IsMulticast() || addr.IsLinkLocalUnicast():
-		return addr, errors.New("can't be an end of a BGP session here: want a global or private unicast address")
-	}
-	return addr, nil
-}
-
-func checkASN(field string, asn int64) error {
-	if asn < 1 || asn > math.MaxUint32 {
-		return fmt.Errorf("%s %d is out of range: want 1 to 4294967295", field, asn)
-	}
-	return nil
-}
-
-func checkRouterID(text string) error {
-	if text == "" {
-		return nil
-	}
-	if id, err := netip.ParseAddr(text); err != nil || !id.Is4() || id.IsUnspecified() {
-		return fmt.Errorf("spec.routerID %q is not an IPv4 address other than 0.0.0.0 (RFC 6286)", text)
-	}
 	return nil
 }
 

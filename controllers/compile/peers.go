@@ -36,16 +36,12 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 	for _, object := range precedence.Sorted(all) {
 		ref := ObjectRef{Kind: "BGPPeer", Name: object.Name}
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
-		neighbor, err := parseNeighbor(&object.Spec)
-		if err != nil {
-			b.refuse(ref, v1alpha1.ReasonInvalidPeer, err.Error())
-			continue
-		}
-		key := NeighborKey{Address: neighbor.Address}
-		if selected && b.fits(ref, object, key) && b.addPassword(ref, &object.Spec, &neighbor) {
+		ends, neighbor, ok := b.parsePeer(ref, &object.Spec, selected)
+		key := NeighborKey{Address: ends.address}
+		if ok && selected && b.fits(ref, object.Name, key, ends) && b.addPassword(ref, &object.Spec, &neighbor) {
 			b.addProfile(ref, object.Spec.BFDProfile, &neighbor)
 			b.policy.Peers = append(b.policy.Peers, &Peer{
-				Name: object.Name, VRF: key.VRF, ASN: frrtemplates.ASN(object.Spec.MyASN), Address: neighbor.Address,
+				Name: object.Name, VRF: key.VRF, ASN: ends.asn, Address: neighbor.Address,
 				Families: b.families(ref, &object.Spec, neighbor.Address), Neighbor: neighbor,
 			})
 		}
@@ -53,6 +49,32 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 	b.sortProfiles()
 	slices.SortFunc(b.policy.Peers, func(x, y *Peer) int { return x.key().compare(y.key()) })
 	b.sortInstances()
+}
+
+// parsePeer reads a peer: what it says on every node, and where the node is
+// selected, with the node's own values.
+func (b *builder) parsePeer(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, selected bool) (ends, frrtemplates.Neighbor, bool) {
+	e, err := parseEnds(spec)
+	var neighbor frrtemplates.Neighbor
+	if err == nil {
+		neighbor, err = parseNeighbor(spec, e)
+	}
+	if err != nil {
+		b.refuse(ref, v1alpha1.ReasonInvalidPeer, err.Error())
+		return e, neighbor, false
+	}
+	if !selected || !differ(spec) {
+		return e, neighbor, true
+	}
+	if reason, err := b.findEnds(spec, &e); err != nil {
+		b.refuse(ref, reason, err.Error())
+		return e, neighbor, false
+	}
+	if neighbor, err = parseNeighbor(spec, e); err != nil {
+		b.refuse(ref, v1alpha1.ReasonInvalidPeer, fmt.Sprintf("with the values of node %q: %v", b.node.Name, err))
+		return e, neighbor, false
+	}
+	return e, neighbor, true
 }
 
 // addPassword gives a neighbor its password, or refuses the peer: a session that

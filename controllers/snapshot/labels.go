@@ -4,19 +4,23 @@ import (
 	"maps"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
 )
 
-// readLabels are the keys of the labels that selectors read: no other label
-// makes a difference.
+// readLabels are the keys of the labels that selectors read, and of the labels
+// and annotations that peers have values from: no others make a difference.
 type readLabels struct {
-	ofNodes, ofPeers, ofServices, ofNamespaces labelKeys
+	ofNodes, ofPeers, ofServices, ofNamespaces Keys
+	annotationsOfNodes                         Keys
 	// namespaces: some selector looks at Namespaces, and be it at no label.
 	namespaces bool
 }
 
-type labelKeys map[string]struct{}
+// Keys are those of labels or annotations.
+type Keys map[string]struct{}
 
-func (k labelKeys) add(selectors []metav1.LabelSelector) {
+func (k Keys) add(selectors []metav1.LabelSelector) {
 	for i := range selectors {
 		for key := range selectors[i].MatchLabels {
 			k[key] = struct{}{}
@@ -27,8 +31,39 @@ func (k labelKeys) add(selectors []metav1.LabelSelector) {
 	}
 }
 
-// same says whether two objects' labels are the same as far as they are read.
-func (k labelKeys) same(a, b map[string]string) bool {
+func (k Keys) addKey(key v1alpha1.NodeKey) {
+	if key != "" {
+		k[string(key)] = struct{}{}
+	}
+}
+
+// AnnotationsRead are those of Nodes that peers have values from.
+func AnnotationsRead(peers []*v1alpha1.BGPPeer) Keys {
+	keys := Keys{}
+	for _, peer := range peers {
+		for _, value := range NodeValues(&peer.Spec) {
+			keys.addKey(value.NodeAnnotation)
+		}
+	}
+	return keys
+}
+
+// NodeValues are the places on the Node where a peer has values from.
+func NodeValues(spec *v1alpha1.BGPPeerSpec) []v1alpha1.NodeValueSource {
+	var all []v1alpha1.NodeValueSource
+	if spec.MyASNFrom != nil {
+		all = append(all, *spec.MyASNFrom)
+	}
+	for _, from := range []*v1alpha1.NodeAddressSource{spec.PeerAddressFrom, spec.SourceAddressFrom, spec.RouterIDFrom} {
+		if from != nil {
+			all = append(all, v1alpha1.NodeValueSource{NodeLabel: from.NodeLabel, NodeAnnotation: from.NodeAnnotation})
+		}
+	}
+	return all
+}
+
+// Same says whether two objects' labels or annotations are the same as far as they are read.
+func (k Keys) Same(a, b map[string]string) bool {
 	for key := range k {
 		valueA, inA := a[key]
 		valueB, inB := b[key]
@@ -42,9 +77,13 @@ func (k labelKeys) same(a, b map[string]string) bool {
 // selectorsChanged gathers the keys, and looks at the node again: a label that
 // nobody read may matter now.
 func (s *Store) selectorsChanged() {
-	s.read = readLabels{ofNodes: labelKeys{}, ofPeers: labelKeys{}, ofServices: labelKeys{}, ofNamespaces: labelKeys{}}
+	s.read = readLabels{ofNodes: Keys{}, annotationsOfNodes: Keys{}, ofPeers: Keys{}, ofServices: Keys{}, ofNamespaces: Keys{}}
 	for _, peer := range s.peers {
 		s.read.ofNodes.add(peer.Spec.NodeSelectors)
+		for _, value := range NodeValues(&peer.Spec) {
+			s.read.ofNodes.addKey(value.NodeLabel)
+			s.read.annotationsOfNodes.addKey(value.NodeAnnotation)
+		}
 	}
 	for _, advertisement := range s.advertisements {
 		spec := &advertisement.Spec
@@ -66,7 +105,7 @@ func (s *Store) SetNamespace(namespace *Namespace) bool {
 		return false
 	}
 	s.writableNamespaces()[namespace.Name] = namespace
-	return s.read.namespaces && (old == nil || !s.read.ofNamespaces.same(old.Labels, namespace.Labels))
+	return s.read.namespaces && (old == nil || !s.read.ofNamespaces.Same(old.Labels, namespace.Labels))
 }
 
 // DeleteNamespace forgets a Namespace.

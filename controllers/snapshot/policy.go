@@ -47,7 +47,7 @@ func (s *Store) SetPeer(peer *v1alpha1.BGPPeer) bool {
 	}
 	s.peers[peer.Name] = peer
 	s.peersChanged()
-	return !same || !s.read.ofPeers.same(old.Labels, peer.Labels)
+	return !same || !s.read.ofPeers.Same(old.Labels, peer.Labels)
 }
 
 // DeletePeer forgets a BGPPeer.

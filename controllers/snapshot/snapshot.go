@@ -41,6 +41,8 @@ type Snapshot struct {
 type Node struct {
 	Name   string
 	Labels map[string]string
+	// Annotations; those that no peer names don't matter.
+	Annotations map[string]string
 	// Addresses are the InternalIPs, in the order of the Node's status.
 	Addresses []netip.Addr
 	// Excluded: the node has the label

@@ -21,7 +21,7 @@ type Store struct {
 	servicesShared, namespacesShared, slicesShared, gatesShared bool
 
 	// next is handed out by Snapshot. Its Node lags behind latestNode while only
-	// labels differ that no selector reads.
+	// labels and annotations differ that nobody reads.
 	next       Snapshot
 	latestNode *Node
 	read       readLabels
@@ -74,7 +74,7 @@ func (s *Store) SetService(key types.NamespacedName, service *Service) bool {
 	if service == nil {
 		return old != nil && s.dropService(key)
 	}
-	if old != nil && old.equal(service) && s.read.ofServices.same(old.Labels, service.Labels) {
+	if old != nil && old.equal(service) && s.read.ofServices.Same(old.Labels, service.Labels) {
 		if !maps.Equal(old.Labels, service.Labels) {
 			s.writableServices()[key] = service // a selector that comes may read them
 		}
@@ -207,7 +207,8 @@ func (s *Store) DeleteSecret(name string) bool {
 }
 
 // SetNode takes the node itself. Only its addresses matter, whether it may
-// announce at all, and those labels that a node selector reads.
+// announce at all, those labels that a node selector reads, and the labels and
+// annotations that a peer has values from.
 func (s *Store) SetNode(node *Node) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -235,7 +236,8 @@ func (s *Store) refreshNode() bool {
 
 func (s *Store) sameNode(a, b *Node) bool {
 	return a.Name == b.Name && a.Excluded == b.Excluded && a.NetworkUnavailable == b.NetworkUnavailable &&
-		slices.Equal(a.Addresses, b.Addresses) && s.read.ofNodes.same(a.Labels, b.Labels)
+		slices.Equal(a.Addresses, b.Addresses) && s.read.ofNodes.Same(a.Labels, b.Labels) &&
+		s.read.annotationsOfNodes.Same(a.Annotations, b.Annotations)
 }
 
 // NodeAddresses are the node's InternalIPs; nil while the node is not known.

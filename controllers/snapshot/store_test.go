@@ -60,6 +60,20 @@ func peerOf(name, labelKey string) *v1alpha1.BGPPeer {
 	return peer
 }
 
+// valuesOf is a peer with its AS number in a label and its address in an annotation.
+func valuesOf(name string, label, annotation v1alpha1.NodeKey) *v1alpha1.BGPPeer {
+	peer := peerOf(name, "")
+	peer.Spec.MyASNFrom = &v1alpha1.NodeValueSource{NodeLabel: label}
+	peer.Spec.PeerAddressFrom = &v1alpha1.NodeAddressSource{NodeAnnotation: annotation}
+	return peer
+}
+
+func annotated(annotations map[string]string) *Node {
+	node := nodeWith(map[string]string{"rack": "1", "asn": "1"}, "10.0.0.1")
+	node.Annotations = annotations
+	return node
+}
+
 func nodeWith(labels map[string]string, ips ...string) *Node {
 	return &Node{Name: "node-a", Labels: labels, Addresses: addrs(ips...)}
 }
@@ -123,6 +137,14 @@ func TestStoreTellsWhatMatters(t *testing.T) {
 			{"a label nobody reads", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "2"}, "10.0.0.1")) }, false},
 			{"a selector on it", func(s *Store) bool { return s.SetPeer(peerOf("tor-a", "rack")) }, true},
 			{"that label", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "1"}, "10.0.0.1")) }, true},
+			{"a label with a peer's value", func(s *Store) bool { return s.SetPeer(valuesOf("tor-b", "asn", "tor")) }, true},
+			{"that value", func(s *Store) bool {
+				return s.SetNode(nodeWith(map[string]string{"rack": "1", "asn": "1"}, "10.0.0.1"))
+			}, true},
+			{"an annotation with a peer's value", func(s *Store) bool { return s.SetNode(annotated(map[string]string{"tor": "10.0.0.9"})) }, true},
+			{"one that nobody reads beside it", func(s *Store) bool { return s.SetNode(annotated(map[string]string{"tor": "10.0.0.9", "x": "y"})) }, false},
+			{"another value", func(s *Store) bool { return s.SetNode(annotated(map[string]string{"tor": "10.0.0.8", "x": "y"})) }, true},
+			{"without them", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "1"}, "10.0.0.1")) }, true},
 			{"another address", func(s *Store) bool { return s.SetNode(nodeWith(map[string]string{"rack": "1"}, "10.0.0.2")) }, true},
 			{"excluded", func(s *Store) bool {
 				n := nodeWith(map[string]string{"rack": "1"}, "10.0.0.2")

@@ -131,7 +131,7 @@ func IsUsable(endpoint *discoveryv1.Endpoint) bool {
 
 // TrimNode keeps what matters of a Node.
 func TrimNode(node *corev1.Node) *Node {
-	trimmed := &Node{Name: node.Name, Labels: node.Labels}
+	trimmed := &Node{Name: node.Name, Labels: node.Labels, Annotations: node.Annotations}
 	_, trimmed.Excluded = node.Labels[corev1.LabelNodeExcludeBalancers]
 	for i := range node.Status.Conditions {
 		condition := &node.Status.Conditions[i]
