@@ -29,8 +29,8 @@ demo: deps thirdparty build ## Announce a Service on a lab of real parts; HOLD=0
 
 ## Build
 .PHONY: build
-build: ## Build herald, reloader and the demo into bin/.
-	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/herald ./reloader ./test/demo
+build: ## Build herald, kubectl-herald, reloader and the demo into bin/.
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/herald ./cmd/kubectl-herald ./reloader ./test/demo
 
 .PHONY: generate
 generate: ## Regenerate deepcopy, CRDs and RBAC from the Go types and their markers.

@@ -1,0 +1,84 @@
+// Command kubectl-herald is a plugin of kubectl ("kubectl herald"): what Herald
+// makes of manifests or of a cluster. It only reads.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/herald-lb/herald/internal/version"
+)
+
+// Exit codes.
+const (
+	exitProblems = 1 // something was found, or could not be done
+	exitUsage    = 2 // the command line is wrong
+)
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// errFound ends a command that has printed what it found.
+var errFound = errors.New("problems were found")
+
+func main() {
+	ctrl.SetLogger(logr.Discard()) // libraries' logs: what goes wrong comes back as errors
+	os.Exit(run(ctrl.SetupSignalHandler(), os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
+}
+
+// run is the whole program; it returns the exit code.
+func run(ctx context.Context, arguments []string, streams genericiooptions.IOStreams) int {
+	root := newRoot(streams)
+	root.SetArgs(arguments)
+	err := root.ExecuteContext(ctx)
+	usage := usageError{}
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFound):
+		return exitProblems
+	case errors.As(err, &usage):
+		fmt.Fprintf(streams.ErrOut, "kubectl herald: %v\nSee 'kubectl herald --help'.\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(streams.ErrOut, "kubectl herald: %v\n", err)
+		return exitProblems
+	}
+}
+
+func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "kubectl-herald",
+		Short:         "What Herald makes of manifests, or of a cluster",
+		Version:       version.Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl herald"},
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	kube := genericclioptions.NewConfigFlags(true)
+	kube.AddFlags(root.PersistentFlags())
+	root.AddCommand(newRenderCommand(streams, kube))
+	return root
+}
+
+// noArguments refuses arguments as a mistake of usage.
+func noArguments(_ *cobra.Command, arguments []string) error {
+	if len(arguments) > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q: manifests are given by -f", arguments[0])}
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package offline
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// Assumptions are what manifests don't say.
+type Assumptions struct {
+	// SecretsNamespace is that of the peers' passwords; Herald's default if it is
+	// empty.
+	SecretsNamespace string
+	// Ready: a Service without EndpointSlices has a ready endpoint on every node.
+	Ready bool
+	// SecretsKnown: a Secret that isn't there doesn't exist. Otherwise that is so
+	// only where there is any Secret in SecretsNamespace.
+	SecretsKnown bool
+}
+
+// World is what the nodes' configurations are compiled from.
+type World struct {
+	objects *Objects
+	// ready are the Services that are assumed to have endpoints everywhere.
+	ready   []types.NamespacedName
+	secrets map[string]*snapshot.Secret
+	// Notes say what was assumed, sorted.
+	Notes []string
+}
+
+// placeholder stands for a password that isn't known.
+var placeholder = frrtemplates.NewSecret("***")
+
+// NewWorld takes Objects, whose Services have their addresses, as a cluster's.
+func NewWorld(objects *Objects, assume Assumptions) *World {
+	if assume.SecretsNamespace == "" {
+		assume.SecretsNamespace = v1alpha1.DefaultSecretsNamespace
+	}
+	w := &World{objects: objects}
+	w.readSecrets(assume)
+	if assume.Ready {
+		w.assumeReady()
+	}
+	for _, name := range w.assumedNamespaces() {
+		w.Notes = append(w.Notes, fmt.Sprintf("Namespace %s isn't given: it is assumed to have no label but its name, and selectors of namespaces look at that", name))
+	}
+	slices.Sort(w.Notes)
+	return w
+}
+
+// readSecrets takes the passwords, and where none is given assumes that those
+// that peers name exist.
+func (w *World) readSecrets(assume Assumptions) {
+	w.secrets = map[string]*snapshot.Secret{}
+	for _, secret := range w.objects.Secrets {
+		if secret.Namespace == assume.SecretsNamespace {
+			w.secrets[secret.Name] = snapshot.TrimSecret(secret)
+		}
+	}
+	if assume.SecretsKnown || len(w.secrets) > 0 {
+		return
+	}
+	for _, peer := range w.objects.Peers {
+		if peer.Spec.PasswordSecret == nil {
+			continue
+		}
+		name := peer.Spec.PasswordSecret.Name
+		if w.secrets[name] == nil {
+			w.secrets[name] = &snapshot.Secret{Type: string(corev1.SecretTypeBasicAuth), Password: placeholder, HasPassword: true}
+			w.Notes = append(w.Notes, fmt.Sprintf("Secret %s/%s isn't given: it is assumed to exist, and *** stands for the password", assume.SecretsNamespace, name))
+		}
+	}
+}
+
+// assumedNamespaces are those of Services that aren't given, where a selector
+// looks at them.
+func (w *World) assumedNamespaces() []string {
+	read := slices.ContainsFunc(w.objects.Advertisements, func(a *v1alpha1.BGPAdvertisement) bool { return len(a.Spec.NamespaceSelectors) > 0 }) ||
+		slices.ContainsFunc(w.objects.Pools, func(p *v1alpha1.IPAddressPool) bool {
+			return p.Spec.ServiceAllocation != nil && len(p.Spec.ServiceAllocation.NamespaceSelectors) > 0
+		})
+	if !read {
+		return nil
+	}
+	missing := map[string]bool{}
+	for _, service := range w.objects.Services {
+		missing[service.Namespace] = missing[service.Namespace] || snapshot.IsHeralds(service)
+	}
+	for _, namespace := range w.objects.Namespaces {
+		delete(missing, namespace.Name)
+	}
+	maps.DeleteFunc(missing, func(_ string, needed bool) bool { return !needed })
+	return slices.Sorted(maps.Keys(missing))
+}
+
+func (w *World) assumeReady() {
+	given := map[types.NamespacedName]bool{}
+	for _, slice := range w.objects.Slices {
+		service, _ := snapshot.TrimSlice(slice, snapshot.AllNodes)
+		given[service] = true
+	}
+	for _, service := range w.objects.Services {
+		key := nameOf(service)
+		if given[key] || snapshot.TrimService(service) == nil {
+			continue
+		}
+		w.ready = append(w.ready, key)
+		w.Notes = append(w.Notes, fmt.Sprintf("Service %s has no EndpointSlice here: it is assumed to have a ready endpoint on every node (--assume-ready=false: none)", key))
+	}
+}
+
+// Nodes are the names of all nodes, sorted.
+func (w *World) Nodes() []string {
+	return slices.Sorted(slices.Values(w.objects.NodeNames()))
+}
+
+// Snapshot is what the configuration of a node is compiled from. All its gates
+// are open, and its kernel forwards packets. The error says that there is no such
+// node.
+func (w *World) Snapshot(node string) (*snapshot.Snapshot, error) {
+	o := w.objects
+	s := &snapshot.Snapshot{
+		Pools: o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles,
+		Secrets:    w.secrets,
+		Namespaces: map[string]*snapshot.Namespace{},
+		Services:   map[types.NamespacedName]*snapshot.Service{},
+		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
+		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: true, IPv6: true}},
+	}
+	for _, object := range o.Nodes {
+		if object.Name == node {
+			s.Node = snapshot.TrimNode(object)
+		}
+	}
+	if s.Node == nil {
+		return nil, noSuchNode(node, w.Nodes())
+	}
+	w.addServices(s)
+	return s, nil
+}
+
+func noSuchNode(node string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("there is no Node %q: what a node announces depends on its labels and addresses; add its Node object (kubectl get node %s -o yaml)", node, node)
+	}
+	return fmt.Errorf("there is no Node %q, only %s: name one of them, or add the Node object (kubectl get node %s -o yaml)", node, strings.Join(known, ", "), node)
+}
+
+func (w *World) addServices(s *snapshot.Snapshot) {
+	for name, labels := range w.objects.namespaceLabels() {
+		s.Namespaces[name] = &snapshot.Namespace{Name: name, Labels: labels}
+	}
+	for _, service := range w.objects.Services {
+		if trimmed := snapshot.TrimService(service); trimmed != nil {
+			s.Services[trimmed.Key] = trimmed
+		}
+	}
+	for _, slice := range w.objects.Slices {
+		key, trimmed := snapshot.TrimSlice(slice, s.Node.Name)
+		if trimmed != nil && s.Services[key] != nil {
+			w.addSlice(s, key, slice.Name, trimmed)
+		}
+	}
+	for _, key := range w.ready {
+		for _, family := range []frrtemplates.Family{frrtemplates.IPv4, frrtemplates.IPv6} {
+			w.addSlice(s, key, fmt.Sprint("assumed-", family), &snapshot.Slice{Family: family, Usable: true, Nodes: []string{s.Node.Name}})
+		}
+	}
+}
+
+func (w *World) addSlice(s *snapshot.Snapshot, service types.NamespacedName, name string, slice *snapshot.Slice) {
+	if s.Slices[service] == nil {
+		s.Slices[service] = map[string]*snapshot.Slice{}
+	}
+	s.Slices[service][name] = slice
+}
+
+// Compile decides for a node.
+func (w *World) Compile(node string) (*compile.Result, error) {
+	s, err := w.Snapshot(node)
+	if err != nil {
+		return nil, err
+	}
+	return compile.Compile(s), nil
+}
+
+// Render is a node's frr.conf. Unless passwords are asked for *** stands in their
+// place.
+func Render(result *compile.Result, passwords bool) ([]byte, error) {
+	config := result.Config
+	if !passwords {
+		config = redacted(config)
+	}
+	return frrtemplates.Render(config)
+}
+
+func redacted(config frrtemplates.Config) frrtemplates.Config {
+	config.Routers = slices.Clone(config.Routers)
+	for i := range config.Routers {
+		router := &config.Routers[i]
+		router.Neighbors = slices.Clone(router.Neighbors)
+		for j := range router.Neighbors {
+			if !router.Neighbors[j].Password.IsZero() {
+				router.Neighbors[j].Password = placeholder
+			}
+		}
+	}
+	return config
+}
