@@ -58,6 +58,10 @@ test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, s
 scenarios: deps thirdparty build ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).
 	HERALD_REQUIRE_LAB=1 go test -timeout 25m -count=1 ./test/scenarios -ginkgo.v -ginkgo.focus='$(FOCUS)'
 
+.PHONY: fuzz
+fuzz: ## Fuzz what parses users' text and FRR's answers, FUZZTIME each (20s).
+	test/fuzz.sh
+
 .PHONY: bench
 bench: ## Benchmarks of the pure parts: figures for docs/performance.md.
 	go test -run '^$$' -bench . -benchmem ./controllers/... ./frr-templates/... ./reloader/...

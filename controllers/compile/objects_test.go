@@ -19,9 +19,11 @@ import (
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
+const defaultNode = "node-a"
+
 // situation is what a golden says beside its objects: what only a node knows.
 type situation struct {
-	// Node whose configuration it is; "node-a" by default.
+	// Node whose configuration it is; defaultNode by default.
 	Node string `json:"node"`
 	// Forwarding of the node's kernel.
 	Forwarding struct {
@@ -49,6 +51,14 @@ func documents(text string) []string { return documentEnd.Split(text, -1) }
 // snapshotOf reads objects as the agent trims them.
 func snapshotOf(t testing.TB, documents []string, where situation, appliedConf string) *snapshot.Snapshot {
 	t.Helper()
+	s, err := readSnapshot(documents, where, appliedConf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func readSnapshot(documents []string, where situation, appliedConf string) (*snapshot.Snapshot, error) {
 	s := &snapshot.Snapshot{
 		Secrets:    map[string]*snapshot.Secret{},
 		Namespaces: map[string]*snapshot.Namespace{},
@@ -60,18 +70,15 @@ func snapshotOf(t testing.TB, documents []string, where situation, appliedConf s
 	if appliedConf != "" {
 		s.Applied = compile.ParseApplied([]byte(appliedConf))
 	}
-	if where.Node == "" {
-		where.Node = "node-a"
-	}
 	for _, document := range documents {
-		if err := addDocument(s, []byte(document), where.Node); err != nil {
-			t.Fatalf("%v in\n%s", err, document)
+		if err := addDocument(s, []byte(document), cmp.Or(where.Node, defaultNode)); err != nil {
+			return nil, fmt.Errorf("%w in\n%s", err, document)
 		}
 	}
 	if where.SecretsUnreadable {
 		s.Secrets = nil
 	}
-	return s
+	return s, nil
 }
 
 func gatesOf(where situation) *snapshot.Gates {

@@ -27,15 +27,8 @@ func no(reason, message string) verdict  { return verdict{metav1.ConditionFalse,
 // set writes one condition and says whether that changed anything.
 func set(conditions *[]metav1.Condition, kind string, generation int64, v verdict) bool {
 	return meta.SetStatusCondition(conditions, metav1.Condition{
-		Type: kind, Status: v.status, Reason: v.reason, Message: truncate(v.message), ObservedGeneration: generation,
+		Type: kind, Status: v.status, Reason: v.reason, Message: shorten(v.message, maxMessage), ObservedGeneration: generation,
 	})
-}
-
-func truncate(message string) string {
-	if len(message) <= maxMessage {
-		return message
-	}
-	return strings.ToValidUTF8(message[:maxMessage-len("…")], "") + "…"
 }
 
 // listed joins the first few of many and counts the rest.

@@ -39,7 +39,7 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 	set := func(condition metav1.Condition) {
 		condition.ObservedGeneration = generation
 		condition.LastTransitionTime = metav1.NewTime(view.Now.Truncate(time.Second))
-		condition.Message = truncate(condition.Message)
+		condition.Message = shorten(condition.Message, maxMessage)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
 	set(ready(view))
@@ -215,13 +215,4 @@ func second(t *time.Time) *metav1.Time {
 	}
 	truncated := metav1.NewTime(t.Truncate(time.Second))
 	return &truncated
-}
-
-// shorten cuts a text to a number of bytes, at a character's end.
-func shorten(text string, limit int) string {
-	const ellipsis = "…"
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit-len(ellipsis)], "") + ellipsis
 }

@@ -117,7 +117,7 @@ func ApplyDecision(service *corev1.Service, decision allocator.Decision) bool {
 	}
 	condition := metav1.Condition{
 		Type: v1alpha1.ConditionAllocated, Status: metav1.ConditionFalse,
-		Reason: decision.Reason, Message: truncate(decision.Message), ObservedGeneration: service.Generation,
+		Reason: decision.Reason, Message: shorten(decision.Message, maxMessage), ObservedGeneration: service.Generation,
 	}
 	if decision.Outcome == allocator.Allocated {
 		condition.Status = metav1.ConditionTrue

@@ -85,7 +85,7 @@ func sessionStatus(view View, own frrtemplates.ASN, neighbor *frrtemplates.Neigh
 	status.Prefixes = v1alpha1.SessionPrefixes{IPv4: prefixCount(seen.IPv4), IPv6: prefixCount(seen.IPv6)}
 	if seen.BFD != nil && seen.BFD.State != "" {
 		status.BFD = &v1alpha1.SessionBFD{
-			State: v1alpha1.BFDState(seen.BFD.State), Diagnostic: seen.BFD.Diagnostic, RemoteDiagnostic: seen.BFD.RemoteDiagnostic,
+			State: v1alpha1.BFDState(seen.BFD.State), Diagnostic: shorten(seen.BFD.Diagnostic, maxText), RemoteDiagnostic: shorten(seen.BFD.RemoteDiagnostic, maxText),
 		}
 	}
 	status.GracefulRestart, status.RestartNeeded = negotiated(status.State, seen)

@@ -54,7 +54,7 @@ func Silent(old v1alpha1.BGPNodeStatus, silence Silence, generation int64, now t
 	next := *old.DeepCopy()
 	meta.SetStatusCondition(&next.Conditions, metav1.Condition{
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonAgentNotReporting,
-		Message: truncate(silence.Why), ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
+		Message: shorten(silence.Why, maxMessage), ObservedGeneration: generation, LastTransitionTime: metav1.NewTime(now.Truncate(time.Second)),
 	})
 	return next, true
 }
