@@ -200,7 +200,7 @@ func (a *Applier) parse(file exchange.File) *Good {
 func (a *Applier) StartupError() error { return a.startupErr }
 
 func (a *Applier) saveStartup() {
-	err := a.Startup.Write(a.good)
+	err := a.Startup.Write(a.good, a.FRR.version.quirks())
 	if err != nil && a.startupErr == nil {
 		a.Log.Error("the startup file could not be written", "error", err)
 	}

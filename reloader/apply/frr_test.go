@@ -208,11 +208,11 @@ func TestStartupFileRoundTrip(t *testing.T) {
 		t.Error("a startup file out of nothing")
 	}
 	good := &Good{Hash: "abc", Config: plan.Parse("router bgp 1\n bgp router-id 1.1.1.1\nexit\nroute-map a permit 1\nexit\nip forwarding\n")}
-	if err := s.Write(good); err != nil {
+	if err := s.Write(good, plan.Quirks{}); err != nil {
 		t.Fatal(err)
 	}
 	got := s.Read()
-	if got == nil || got.Hash != "abc" || got.Config.Text() != good.Config.Text() {
+	if got == nil || got.Hash != "abc" || got.Config.Text(plan.Quirks{}) != good.Config.Text(plan.Quirks{}) {
 		t.Fatalf("%+v", got)
 	}
 	text, err := os.ReadFile(filepath.Join(s.Dir, "startup.conf"))
@@ -221,7 +221,7 @@ func TestStartupFileRoundTrip(t *testing.T) {
 	}
 	s.Dir = filepath.Join(s.Dir, "gone")
 	good.Hash = "def"
-	if err := s.Write(good); err == nil {
+	if err := s.Write(good, plan.Quirks{}); err == nil {
 		t.Error("a directory that isn't there was written to")
 	}
 }

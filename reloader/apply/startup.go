@@ -32,8 +32,8 @@ type Good struct {
 
 // Write replaces the file, if it would change. The text is ordered so that FRR
 // knows every route-map before a neighbor names it.
-func (s *Startup) Write(good *Good) error {
-	body := []byte(appliedPrefix + good.Hash + "\n" + good.Config.Text())
+func (s *Startup) Write(good *Good, quirks plan.Quirks) error {
+	body := []byte(appliedPrefix + good.Hash + "\n" + good.Config.Text(quirks))
 	data := exchange.NewFile(s.Version, s.BootID, body).Encode()
 	if bytes.Equal(data, s.written) {
 		return nil

@@ -44,8 +44,11 @@ func (v Version) Less(o Version) bool {
 func (v Version) String() string { return v.Text }
 
 func (v Version) quirks() plan.Quirks {
-	// FRR pull request 14162, first released with 9.1.
-	return plan.Quirks{ResolveViaDefault: !v.Less(Version{Major: 9, Minor: 1})}
+	return plan.Quirks{
+		// FRR pull request 14162, first released with 9.1.
+		ResolveViaDefault: !v.Less(Version{Major: 9, Minor: 1}),
+		HoldsForBFD:       !v.Less(Version{Major: 10}),
+	}
 }
 
 // UnsupportedError says that FRR is not one that Herald can configure.

@@ -50,6 +50,6 @@ func FuzzParse(f *testing.F) {
 		if len(p.Remove) > 0 || p.Cleanup != "" {
 			t.Errorf("%q: %+v", text, p)
 		}
-		_ = Deltas(Parse(Parse(text).Text()), state)
+		_ = Deltas(Parse(Parse(text).Text(Quirks{})), state)
 	})
 }

@@ -400,8 +400,8 @@ func TestDeltas(t *testing.T) {
 func TestNestedBlocks(t *testing.T) {
 	text := "bfd\n profile a\n  transmit-interval 100\n exit\n !\n profile b\n  transmit-interval 100\n exit\n !\nexit\n"
 	c := Parse(text)
-	if got := Parse(c.Text()).Text(); got != c.Text() {
-		t.Errorf("%s\n%s", got, c.Text())
+	if got := Parse(c.Text(Quirks{})).Text(Quirks{}); got != c.Text(Quirks{}) {
+		t.Errorf("%s\n%s", got, c.Text(Quirks{}))
 	}
 	half := Parse("bfd\n profile a\n  transmit-interval 100\n exit\nexit\n")
 	p := Make(c, &State{Daemons: map[string]*Config{"bfdd": half}})
@@ -410,5 +410,42 @@ func TestNestedBlocks(t *testing.T) {
 	}
 	if p := Make(half, &State{Daemons: map[string]*Config{"bfdd": c}}); !p.Reload {
 		t.Error("a profile too many needs a reload")
+	}
+}
+
+// FRR 10 holds a neighbor whose BFD was made before it knew the hops: BFD comes
+// last, and anew where they change.
+func TestBFDComesLast(t *testing.T) {
+	const plain, hops = " neighbor 10.10.0.1 remote-as 64500\n", " neighbor 10.10.0.1 ebgp-multihop 254\n"
+	const bfd = " neighbor 10.10.0.1 bfd\n neighbor 10.10.0.1 bfd profile far\n"
+	router := func(lines string) string { return "router bgp 64512\n" + lines + "exit\n" }
+	tests := []struct {
+		name, runs, want, edit string
+		reload                 bool
+	}{
+		{"new", "", plain + bfd + hops, router(plain + hops + bfd), false},
+		{"more hops", plain + bfd, plain + bfd + hops, router(" no neighbor 10.10.0.1 bfd\n") + router(hops+bfd), false},
+		{"one hop", plain + bfd + hops, plain + bfd, router(" no neighbor 10.10.0.1 bfd\n"), true},
+		{"one hop, BFD gone", plain + hops, plain + bfd, "", true},
+		{"BFD over several hops added", plain + hops, plain + bfd + hops, router(bfd), false},
+		{"BFD over several hops removed", plain + bfd + hops, plain, "", true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			state := &State{Daemons: map[string]*Config{"bgpd": {}}, Quirks: Quirks{HoldsForBFD: true}}
+			if test.runs != "" {
+				state.Daemons["bgpd"] = Parse(router(test.runs))
+			}
+			p := Make(Parse(router(test.want)), state)
+			if diff := cmp.Diff(test.edit, p.Edit); diff != "" || p.Reload != test.reload {
+				t.Errorf("reload %v, %s", p.Reload, diff)
+			}
+			if strings.Contains(p.Target, " bfd") && !strings.HasSuffix(p.Target, bfd+"exit\n") {
+				t.Errorf("target:\n%s", p.Target)
+			}
+		})
+	}
+	if text := Parse(router(plain + bfd + hops)).Text(Quirks{HoldsForBFD: true}); text != router(plain+hops+bfd) {
+		t.Errorf("startup file:\n%s", text)
 	}
 }

@@ -8,9 +8,14 @@ import (
 // Text is the configuration in an order in which FRR may be given it line by
 // line: what is named comes before what names it, so that a neighbor never has
 // half a policy. Kept lines are left out.
-func (c *Config) Text() string {
+func (c *Config) Text(quirks Quirks) string {
 	var b strings.Builder
-	c.write(&b)
+	ordered := *c
+	ordered.Routers = nil
+	for _, r := range c.Routers {
+		ordered.Routers = append(ordered.Routers, quirks.order(r))
+	}
+	ordered.write(&b)
 	return b.String()
 }
 

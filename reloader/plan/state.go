@@ -16,11 +16,15 @@ type State struct {
 	Quirks Quirks
 }
 
-// Quirks are differences between FRR versions in what is printed.
+// Quirks are differences between FRR versions.
 type Quirks struct {
 	// ResolveViaDefault: "nht resolve-via-default" is FRR's default and is not
 	// printed (FRR 9.1 and later, profile "traditional").
 	ResolveViaDefault bool
+	// HoldsForBFD: a neighbor is Idle while its BFD session is down, and the order of
+	// lines decides whether that can ever come up (measured on 10.3; 8.4 has it
+	// come up in the order in which it prints them).
+	HoldsForBFD bool
 }
 
 // quiet lines are not printed where they are FRR's default.

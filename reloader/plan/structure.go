@@ -37,7 +37,7 @@ func (d *difference) planStructure(p *Plan) {
 
 // writeGone removes whole neighbors, and families of neighbors, with the one
 // command that stops them: were their lines removed one by one, a neighbor
-// could lose its policy before it is gone.
+// could lose its policy before it is gone. BFD that has to be made anew goes too.
 func (d *difference) writeGone(b *strings.Builder, r routerDiff) {
 	if r.want == nil || r.have == nil {
 		return
@@ -46,6 +46,9 @@ func (d *difference) writeGone(b *strings.Builder, r routerDiff) {
 	gone := goneNeighbors(r)
 	for _, name := range gone {
 		writeLine(&commands, 1, "no neighbor "+name)
+	}
+	for _, name := range d.rewatched(r) {
+		writeLine(&commands, 1, "no neighbor "+name+" bfd")
 	}
 	for _, f := range r.families {
 		writeDeactivated(&commands, f, gone)
@@ -106,7 +109,7 @@ func (d *difference) writeMissing(b *strings.Builder, r routerDiff) {
 	if r.want == nil || d.conflicts(r) {
 		return
 	}
-	add := &Router{Header: r.want.Header, Lines: r.lines.missing}
+	add := &Router{Header: r.want.Header, Lines: d.missingLines(r)}
 	for _, f := range r.families {
 		if len(f.lines.missing) > 0 {
 			add.Families = append(add.Families, &Family{Name: f.name, Lines: f.lines.missing})
@@ -187,7 +190,7 @@ func (d *difference) routerNeedsReload(r routerDiff) bool {
 func (d *difference) target() string {
 	var routers []*Router
 	for _, r := range d.want.Routers {
-		routers = append(routers, withNetworksOf(r, d.state.bgp().router(r.Header)))
+		routers = append(routers, withNetworksOf(d.state.Quirks.order(r), d.state.bgp().router(r.Header)))
 	}
 	return d.file(routers, d.staleDiscards...)
 }
