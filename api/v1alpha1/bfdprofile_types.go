@@ -62,8 +62,9 @@ type BFDProfileSpec struct {
 	// minimumTtl is the least TTL that a packet may arrive with, over several hops
 	// (RFC 5883): 254 is one router in between. Over a single hop it is always 255
 	// (RFC 5881 section 5).
-	// Default: 254. With a peer's ebgpMultiHop FRR takes the least TTL from the
-	// session in its place, which is 2. 1 to 254.
+	// Default: 254, which with a peer's ebgpMultiHop stands for any. 1 to 254. Another
+	// value bounds the hops of the BGP sessions with ebgpMultiHop too, and changing it
+	// resets these.
 	// +optional
 	// +kubebuilder:default=254
 	// +kubebuilder:validation:Minimum=1

@@ -15,6 +15,9 @@ const (
 	bfdEchoInterval = 50
 	bfdMultiplier   = 3
 	bfdMinimumTTL   = 254
+	// bfdHopsFrom: over several hops FRR doesn't read minimum-ttl of the profile, but
+	// takes 256 less ebgp-multihop for it (measured on 8.4 and 10.3).
+	bfdHopsFrom = 256
 )
 
 // acceptProfiles reads the BFDProfiles. One that is malformed (the API server has
@@ -49,6 +52,9 @@ func (b *builder) addProfile(ref ObjectRef, name string, neighbor *frrtemplates.
 		b.refuse(ref, v1alpha1.ReasonNoEffect, fmt.Sprintf(
 			"spec.bfdProfile: echoMode of BFDProfile %q has no effect: FRR's echoes work over IPv4 and a single hop only, and over IPv6 they would close the session; BFD watches it without them; give the peer a profile without echoMode", name))
 		profile.EchoMode, profile.EchoInterval, profile.Name = false, 0, frrtemplates.BFDProfileWithoutEchoName(name)
+	}
+	if neighbor.MultihopTTL > 0 && profile.MinimumTTL > 0 {
+		neighbor.MultihopTTL = uint8(min(multihopTTL, bfdHopsFrom-profile.MinimumTTL))
 	}
 	neighbor.BFDProfile = profile.Name
 	b.policy.profiles = append(b.policy.profiles, profile)

@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -9,11 +10,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/frr"
+	"github.com/herald-lb/herald/test/lab/link"
 	"github.com/herald-lb/herald/test/lab/router"
 )
 
@@ -111,7 +114,72 @@ var _ = Describe("BFD with each make that has it", func() {
 		Expect(l.SetCable("node2", true)).To(Succeed())
 		unchanged()
 	}, SpecTimeout(2*specTimeout))
+
+	It("B2 B3 works over several hops, where packets need the least TTL", func(ctx SpecContext) {
+		l := bfdSite(ctx)
+		Expect(l.Create(ctx, &v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "far"}})).To(Succeed())
+		for i, r := range l.Routers() {
+			moveAway(l, r, farAddress(i+1, router.IPv4))
+		}
+		for _, n := range l.Nodes() {
+			Expect(l.LabelNode(ctx, n.Name(), map[string]string{"far": n.Name()})).To(Succeed())
+			for _, r := range l.Routers() {
+				peer := l.Peer(r.Config().Name, router.IPv4)
+				peer.Name += "." + n.Name()
+				peer.Spec.PeerAddress, peer.Spec.EBGPMultiHop, peer.Spec.BFDProfile = r.Config().Far.String(), true, "far"
+				peer.Spec.SourceAddress = l.NodeAddresses(router.IPv4, n.Name())[0].String()
+				peer.Spec.NodeSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"far": n.Name()}}}
+				Expect(l.Create(ctx, peer)).To(Succeed())
+			}
+		}
+		expectFar(ctx, l)
+
+		By("letting packets arrive from farther away")
+		for _, r := range l.Routers() {
+			_, err := r.Box().Run(ctx, "nft", "add table ip far; add chain ip far out { type filter hook output priority 0; }; "+
+				"add rule ip far out udp dport 4784 ip ttl set 200")
+			Expect(err).NotTo(HaveOccurred())
+		}
+		expectFar(ctx, l)
+		profile := &v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "far"}}
+		updateOn(ctx, l, profile, func(p *v1alpha1.BFDProfile) { p.Spec.MinimumTTL = ptr.To(int32(201)) })
+		for _, r := range l.Routers() {
+			for _, addr := range l.NodeAddresses(router.IPv4) {
+				Eventually(ctx, pathTo).WithArguments(ctx, r, addr).WithTimeout(patience).ShouldNot(Equal("up"), "%s %s", r.Config().Name, addr)
+			}
+		}
+		updateOn(ctx, l, profile, func(p *v1alpha1.BFDProfile) { p.Spec.MinimumTTL = ptr.To(int32(200)) })
+		expectFar(ctx, l)
+	}, SpecTimeout(2*specTimeout))
 })
+
+// moveAway lets a router speak, with BFD, from an address that no node is on a
+// subnet of.
+func moveAway(l *lab.Lab, r router.Router, far netip.Addr) {
+	GinkgoHelper()
+	Expect(link.Batch(r.Box(), fmt.Sprintf("addr add %s dev lo", lab.HostRoute(far)))).To(Succeed())
+	c := r.Config()
+	for _, n := range l.Nodes() {
+		Expect(link.Batch(n.Box(), fmt.Sprintf("route add %s via %s", lab.HostRoute(far), l.RouterAddress(c.Name, router.IPv4)))).To(Succeed())
+	}
+	c.Far, c.BFD = far, true
+	Expect(r.Configure(c)).To(Succeed())
+}
+
+// expectFar waits for the sessions over several hops, and BFD at both ends.
+func expectFar(ctx context.Context, l *lab.Lab) {
+	GinkgoHelper()
+	for _, r := range l.Routers() {
+		for _, n := range l.Nodes() {
+			addr := l.NodeAddresses(router.IPv4, n.Name())[0]
+			about := fmt.Sprintf("%s %s", r.Config().Name, n.Name())
+			Eventually(ctx, pathTo).WithArguments(ctx, r, addr).WithTimeout(patience).Should(Equal("up"), about)
+			Eventually(ctx, stateOf).WithArguments(ctx, r, addr).WithTimeout(patience).Should(Equal(router.Established), about)
+			name := l.Peer(r.Config().Name, router.IPv4).Name + "." + n.Name()
+			Eventually(ctx, bfdOf).WithArguments(ctx, l, n.Name(), name).WithTimeout(patience).Should(Equal(v1alpha1.BFDUp), about)
+		}
+	}
+}
 
 // bfdSite has a node of each release, and the makes of routers that have BFD.
 func bfdSite(ctx context.Context) *lab.Lab {

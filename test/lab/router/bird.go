@@ -95,7 +95,7 @@ func birdConfig(c Config) string {
 		b.WriteString("}\n")
 	}
 	if c.BFD {
-		b.WriteString("protocol bfd { interface \"*\" { interval 300 ms; }; }\n")
+		b.WriteString("protocol bfd { interface \"*\" { interval 300 ms; }; multihop { interval 300 ms; }; }\n")
 	}
 	for _, n := range c.Neighbors {
 		fmt.Fprintf(&b, "protocol bgp %s {\n  local port %d as %d;\n  neighbor %s port 179 as %d;\n", birdName(n.Address), c.port(), c.ASN, n.Address, n.ASN)
@@ -105,6 +105,9 @@ func birdConfig(c Config) string {
 		}
 		if c.Passive {
 			b.WriteString("  passive yes;\n")
+		}
+		if c.isFar(n) {
+			fmt.Fprintf(&b, "  multihop; source address %s;\n", c.Far)
 		}
 		if c.BFD {
 			b.WriteString("  bfd on;\n")

@@ -45,6 +45,9 @@ func frrConfig(c Config) string {
 		if c.Passive {
 			fmt.Fprintf(&b, " neighbor %s passive\n", n.Address)
 		}
+		if c.isFar(n) {
+			fmt.Fprintf(&b, " neighbor %s ebgp-multihop 254\n neighbor %s update-source %s\n", n.Address, n.Address, c.Far)
+		}
 		if c.BFD {
 			fmt.Fprintf(&b, " neighbor %s bfd\n", n.Address)
 		}

@@ -65,11 +65,17 @@ type Config struct {
 	Passive bool
 	// BFD watches the paths to all neighbors. GoBGP has none.
 	BFD bool
+	// Far is an address of the router that neighbors of its family reach over
+	// several hops. FRR and BIRD.
+	Far netip.Addr
 	// Neighbors are the nodes' addresses, both families.
 	Neighbors []Neighbor
 	// Announce are prefixes that the router sends to every neighbor.
 	Announce []netip.Prefix
 }
+
+// isFar says whether a neighbor is several hops away.
+func (c *Config) isFar(n Neighbor) bool { return c.Far.IsValid() && c.Far.Is4() == n.Address.Is4() }
 
 func (c *Config) port() uint16 {
 	if c.Port == 0 {
