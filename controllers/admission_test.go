@@ -288,6 +288,43 @@ var _ = Describe("Admission", func() {
 		Entry("a key with two prefixes", map[string]any{"nodeAnnotation": "a/b/c"}, "must be the key of a label or annotation"),
 		Entry("a name too long", map[string]any{"nodeLabel": "example.com/" + strings.Repeat("a", 64)}, "must be the key of a label or annotation"),
 	)
+	DescribeTable("V2 S4 BGPPeer refuses places of addresses", func(source map[string]any, message string) {
+		for static, from := range perNode {
+			if from == "myASNFrom" {
+				continue
+			}
+			spec := with("BGPPeer", static, nil)
+			spec[from] = source
+			err := admit("BGPPeer", spec)
+			Expect(err).To(MatchError(And(ContainSubstring(from), ContainSubstring(message))))
+			Expect(err.Error()).NotTo(ContainSubstring("evaluating rule"))
+		}
+	},
+		Entry("a label and an interface", map[string]any{"nodeLabel": "a", "interface": "eth0"}, "exactly one of nodeLabel, nodeAnnotation, interface and cidr"),
+		Entry("an interface and a CIDR", map[string]any{"interface": "eth0", "cidr": "10.0.0.0/8"}, "exactly one of nodeLabel, nodeAnnotation, interface and cidr"),
+		Entry("an interface with a blank", map[string]any{"interface": "eth 0"}, "must be the name of an interface"),
+		Entry("an interface with a line break", map[string]any{"interface": "eth0\n!"}, "must be the name of an interface"),
+		Entry("an interface of 16 characters", map[string]any{"interface": strings.Repeat("x", 16)}, "Too long"),
+		Entry("a CIDR of a word", map[string]any{"cidr": "many"}, "must be a CIDR"),
+		Entry("a CIDR with host bits", map[string]any{"cidr": "10.0.0.1/8"}, "must be a CIDR"),
+	)
+	It("S4 BGPPeer has no AS number from an interface", func() {
+		spec := with("BGPPeer", "myASN", nil)
+		spec["myASNFrom"] = map[string]any{"interface": "eth0"}
+		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("exactly one of nodeLabel and nodeAnnotation must be set")))
+	})
+	It("S4 BGPPeer takes interfaces and CIDRs", func() {
+		for _, source := range []map[string]any{{"interface": "bond0.100"}, {"cidr": "10.0.0.0/8"}, {"cidr": "2001:db8::/48"}} {
+			spec := valid["BGPPeer"]()
+			for static, from := range perNode {
+				if from != "myASNFrom" {
+					delete(spec, static)
+					spec[from] = source
+				}
+			}
+			Expect(admit("BGPPeer", spec)).To(Succeed())
+		}
+	})
 	It("V2 S4 BGPPeer takes places of values, with whatever goes with the values", func() {
 		for _, source := range []map[string]any{{"nodeLabel": "example.com/Asn_1"}, {"nodeAnnotation": "tor"}} {
 			spec := with("BGPPeer", "routerID", nil)

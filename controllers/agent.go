@@ -13,6 +13,7 @@ import (
 
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/gates"
+	"github.com/herald-lb/herald/controllers/hostnetwork"
 	"github.com/herald-lb/herald/controllers/metrics"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/controllers/status"
@@ -91,9 +92,10 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 			return nil, fmt.Errorf("metrics: %w", err)
 		}
 	}
+	network := &hostnetwork.Watcher{Changed: nodes.NetworkChanged, Log: options.Log.WithName("network")}
 	watch := &ExchangeWatch{Dir: options.ExchangeDir, ReportChanged: reports.ReportChanged, ConfigChanged: nodes.ConfigChanged}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
-		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch))
+		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network))
 }
 
 // takeOver begins where the last agent of this boot ended: what its file holds
@@ -116,7 +118,15 @@ func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, error) {
 		options.Log.Info("the file in the exchange directory is ignored and will be replaced", "reason", err.Error())
 	}
 	applied, host := appliedFrom(previous, host)
-	return file, snapshot.NewStore(&snapshot.Gates{}, host, applied), nil
+	store := snapshot.NewStore(&snapshot.Gates{}, host, applied)
+	// Before the first compile: a session whose addresses are not known yet would
+	// be taken down.
+	network, err := hostnetwork.Read()
+	if err != nil {
+		return nil, nil, fmt.Errorf("the node's network: %w", err)
+	}
+	store.SetNetwork(network)
+	return file, store, nil
 }
 
 // ConfigChanged is to be called when frr.conf may have been touched.

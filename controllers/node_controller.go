@@ -134,6 +134,13 @@ func (r *NodeReconciler) OpenGates(opened snapshot.Opened) {
 	}
 }
 
+// NetworkChanged is where hostnetwork.Watcher reports to.
+func (r *NodeReconciler) NetworkChanged(network *snapshot.Network) {
+	if r.Store.SetNetwork(network) {
+		r.Wake()
+	}
+}
+
 // SetupWithManager starts the watches and the reconciler with the manager.
 //
 // The watches' handlers fill the Store. The first reconcile must not see it half

@@ -72,9 +72,10 @@ type BGPPeerSpec struct {
 	PeerAddress string `json:"peerAddress,omitempty"`
 
 	// peerAddressFrom says where each node has its router's address, where they
-	// differ: a label or annotation of the Node. A node without it, or with
-	// something else than an address, has no session with this peer, and the
-	// peer's condition Accepted says so. Default: none, peerAddress. Changing it,
+	// differ: a label or annotation of the Node, or the other end of a
+	// point-to-point link. A node without it, or with something else than an
+	// address, has no session with this peer, and the peer's condition Accepted
+	// says so. Default: none, peerAddress. Changing it,
 	// or a node's value, closes the sessions of the nodes concerned and opens new
 	// ones.
 	// +optional
@@ -135,8 +136,9 @@ type BGPPeerSpec struct {
 	SourceAddress string `json:"sourceAddress,omitempty"`
 
 	// sourceAddressFrom says which of its addresses each node opens the session
-	// from: a label or annotation of the Node. A node without it, or with
-	// something else than an address of the family of the router's, has no session
+	// from: a label or annotation of the Node, an interface or a CIDR. A node
+	// without it, or with something else than an address of the family of the
+	// router's, has no session
 	// with this peer, and the peer's condition Accepted says so. Not together with
 	// sourceAddress. Default: none. Changing it, or a node's value, resets this
 	// peer's sessions on the nodes concerned.
@@ -191,7 +193,8 @@ type BGPPeerSpec struct {
 	RouterID string `json:"routerID,omitempty"`
 
 	// routerIDFrom says where each node has its BGP identifier: a label or
-	// annotation of the Node with an IPv4 address. A node without it, or with
+	// annotation of the Node with an IPv4 address, or that of an interface or in a
+	// CIDR. A node without it, or with
 	// something else, has no session with this peer, and the peer's condition
 	// Accepted says so. Not together with routerID. Default: none. Changing it, or
 	// a node's value, resets all sessions of the nodes concerned.
@@ -254,7 +257,7 @@ type NodeValueSource struct {
 
 // NodeAddressSource is a place where each node has an address of its own.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.nodeLabel) != has(self.nodeAnnotation)",message="exactly one of nodeLabel and nodeAnnotation must be set"
+// +kubebuilder:validation:XValidation:rule="[has(self.nodeLabel), has(self.nodeAnnotation), has(self.interface), has(self.cidr)].filter(x, x).size() == 1",message="exactly one of nodeLabel, nodeAnnotation, interface and cidr must be set"
 type NodeAddressSource struct {
 	// nodeLabel is the key of a label of the Node. Labels hold no colons: for IPv6
 	// addresses use nodeAnnotation.
@@ -263,6 +266,25 @@ type NodeAddressSource struct {
 	// nodeAnnotation is the key of an annotation of the Node.
 	// +optional
 	NodeAnnotation NodeKey `json:"nodeAnnotation,omitempty"`
+	// interface is the name of an interface of the node that has the address: of
+	// the session's family (an IPv4 address for routerIDFrom), of several the first
+	// IPv4 address, or the lowest global IPv6 address before unique local ones.
+	// Temporary and deprecated addresses are used where there is no other,
+	// link-local ones never. In peerAddressFrom: the other end of the
+	// point-to-point link that the interface is, by its prefix length of 30, 31,
+	// 126 or 127.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][-A-Za-z0-9_.]*$')",message="must be the name of an interface, for example eth1"
+	Interface string `json:"interface,omitempty"`
+	// cidr holds exactly one of the node's addresses, on whatever interface. In
+	// peerAddressFrom: the other end of the point-to-point link with that address.
+	// +optional
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=43
+	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked()",message="must be a CIDR without bits set behind the prefix length, for example 10.1.0.0/16 or 2001:db8::/48"
+	CIDR string `json:"cidr,omitempty"`
 }
 
 // NodeKey is the key of a label or annotation.

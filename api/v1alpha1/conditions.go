@@ -32,6 +32,7 @@ const (
 	ReasonRouterIDConflict    = "RouterIDConflict"    // peer: an older one has another routerID on this node
 	ReasonNodeValueMissing    = "NodeValueMissing"    // peer: a node has no value where a field ...From says
 	ReasonNodeValueInvalid    = "NodeValueInvalid"    // peer: a node has a useless value there
+	ReasonNoNodeAddress       = "NoNodeAddress"       // peer: a node has no address, or no interface, where a field ...From says
 	ReasonNoNextHop           = "NoNextHop"           // peer: a node has no address of a family that it asks for
 	ReasonBFDProfileNotFound  = "BFDProfileNotFound"  // peer: names a BFDProfile that does not exist or is refused
 	ReasonInvalidBFDProfile   = "InvalidBFDProfile"   // BFD profile: a value out of its range

@@ -176,18 +176,19 @@ type policyInputs struct {
 	communities    []*v1alpha1.Community
 	profiles       []*v1alpha1.BFDProfile
 	secrets        map[string]*snapshot.Secret
+	network        *snapshot.Network
 	kernel         kernel
 }
 
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
-		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets,
+		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
 		communities: s.Communities, profiles: s.BFDProfiles, kernel: kernelOf(s),
 	}
 }
 
 func (i policyInputs) equal(other policyInputs) bool {
-	return i.node == other.node && i.kernel == other.kernel &&
+	return i.node == other.node && i.network == other.network && i.kernel == other.kernel &&
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
 		slices.Equal(i.profiles, other.profiles) &&

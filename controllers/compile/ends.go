@@ -86,25 +86,40 @@ func (b *builder) findEnds(spec *v1alpha1.BGPPeerSpec, e *ends) (reason string, 
 			return reason, err
 		}
 	}
-	for _, address := range []struct {
-		field string
-		from  *v1alpha1.NodeAddressSource
-		parse func(string) (netip.Addr, error)
-		into  *netip.Addr
-	}{
-		{"spec.peerAddressFrom", spec.PeerAddressFrom, parsePeerAddress, &e.address},
-		{"spec.sourceAddressFrom", spec.SourceAddressFrom, parsePeerAddress, &e.source},
-		{"spec.routerIDFrom", spec.RouterIDFrom, parseRouterID, &e.routerID},
-	} {
-		if address.from == nil {
-			continue
-		}
-		if reason, err = b.readNode(address.field, address.from.NodeLabel, address.from.NodeAnnotation, func(text string) (err error) {
-			*address.into, err = address.parse(text)
+	if reason, err = b.findAddress("spec.peerAddressFrom", spec.PeerAddressFrom, &e.address, parsePeerAddress, b.otherEnd); err != nil {
+		return reason, err
+	}
+	family := anyFamily
+	if e.address.IsValid() {
+		family = frrtemplates.FamilyOf(e.address)
+	}
+	if reason, err = b.findAddress("spec.sourceAddressFrom", spec.SourceAddressFrom, &e.source, parsePeerAddress, b.ownAddress(family)); err != nil {
+		return reason, err
+	}
+	return b.findAddress("spec.routerIDFrom", spec.RouterIDFrom, &e.routerID, parseRouterID, b.ownAddress(frrtemplates.IPv4))
+}
+
+// findAddress reads an address of the node from where a field says: as a text,
+// or from its interfaces.
+func (b *builder) findAddress(
+	field string, from *v1alpha1.NodeAddressSource, into *netip.Addr,
+	parse func(string) (netip.Addr, error), ask func(*v1alpha1.NodeAddressSource) (netip.Addr, error),
+) (reason string, err error) {
+	switch {
+	case from == nil:
+		return "", nil
+	case from.Interface == "" && from.CIDR == "":
+		return b.readNode(field, from.NodeLabel, from.NodeAnnotation, func(text string) (err error) {
+			*into, err = parse(text)
 			return err
-		}); err != nil {
-			return reason, err
-		}
+		})
+	case from.NodeLabel != "" || from.NodeAnnotation != "" || from.Interface != "" && from.CIDR != "":
+		return v1alpha1.ReasonInvalidPeer, fmt.Errorf("%s: exactly one of its fields must be set", field)
+	case b.network == nil:
+		return "", nil // only the node knows
+	}
+	if *into, err = ask(from); err != nil {
+		return v1alpha1.ReasonNoNodeAddress, fmt.Errorf("%s: %w; or leave the node out by spec.nodeSelectors", field, err)
 	}
 	return "", nil
 }

@@ -32,6 +32,9 @@ func checkFamilies(families []v1alpha1.AddressFamily) error {
 // of it, from the router-id or a link-local address: then the routes would lead
 // nowhere, so they are left out.
 func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, address netip.Addr) []frrtemplates.Family {
+	if !address.IsValid() {
+		return possibleFamilies(spec)
+	}
 	own := frrtemplates.FamilyOf(address)
 	if len(spec.AddressFamilies) == 0 {
 		return []frrtemplates.Family{own}
@@ -50,6 +53,20 @@ func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, address ne
 		families = append(families, family)
 	}
 	return families
+}
+
+// possibleFamilies are those of a session of which only the node knows the
+// router's address.
+func possibleFamilies(spec *v1alpha1.BGPPeerSpec) []frrtemplates.Family {
+	if len(spec.AddressFamilies) == 0 {
+		if cidr, err := netip.ParsePrefix(spec.PeerAddressFrom.CIDR); err == nil {
+			return []frrtemplates.Family{frrtemplates.FamilyOf(cidr.Addr())}
+		}
+		return bothFamilies
+	}
+	return slices.DeleteFunc(slices.Clone(bothFamilies), func(family frrtemplates.Family) bool {
+		return !slices.Contains(spec.AddressFamilies, familyNames[family])
+	})
 }
 
 func (b *builder) nodeHas(family frrtemplates.Family) bool {

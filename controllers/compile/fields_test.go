@@ -92,6 +92,12 @@ var fieldCases = []struct {
 	{"BGPPeer.peerAddressFrom.nodeAnnotation", func(o *objects) {
 		o.peer.Spec.PeerAddress, o.peer.Spec.PeerAddressFrom = "", &v1alpha1.NodeAddressSource{NodeAnnotation: "tor"}
 	}, "  neighbor 192.0.2.98 activate"},
+	{"BGPPeer.peerAddressFrom.interface", func(o *objects) {
+		o.peer.Spec.PeerAddress, o.peer.Spec.PeerAddressFrom = "", &v1alpha1.NodeAddressSource{Interface: "eth1"}
+	}, "  neighbor 10.1.0.2 activate"},
+	{"BGPPeer.peerAddressFrom.cidr", func(o *objects) {
+		o.peer.Spec.PeerAddress, o.peer.Spec.PeerAddressFrom = "", &v1alpha1.NodeAddressSource{CIDR: "10.2.0.0/16"}
+	}, "  neighbor 10.2.0.2 activate"},
 	{"BGPPeer.peerPort", func(o *objects) { o.peer.Spec.PeerPort = new(int32(1179)) }, " neighbor 192.0.2.1 port 1179"},
 	{"BGPPeer.addressFamilies", func(o *objects) {
 		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}
@@ -103,6 +109,10 @@ var fieldCases = []struct {
 	{"BGPPeer.sourceAddressFrom.nodeAnnotation", func(o *objects) {
 		o.peer.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{NodeAnnotation: "own"}
 	}, " neighbor 192.0.2.1 update-source 10.0.0.8"},
+	{"BGPPeer.sourceAddressFrom.interface", func(o *objects) { o.peer.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{Interface: "eth1"} }, " neighbor 192.0.2.1 update-source 10.1.0.3"},
+	{"BGPPeer.sourceAddressFrom.cidr", func(o *objects) {
+		o.peer.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{CIDR: "10.0.0.0/14"}
+	}, v1alpha1.ReasonNoNodeAddress},
 	{"BGPPeer.holdTime", func(o *objects) { o.peer.Spec.HoldTime = seconds(30) }, " neighbor 192.0.2.1 timers 10 30"},
 	{"BGPPeer.keepaliveTime", func(o *objects) { o.peer.Spec.HoldTime, o.peer.Spec.KeepaliveTime = seconds(30), seconds(5) }, " neighbor 192.0.2.1 timers 5 30"},
 	{"BGPPeer.connectTime", func(o *objects) { o.peer.Spec.ConnectTime = seconds(7) }, " neighbor 192.0.2.1 timers connect 7"},
@@ -110,6 +120,8 @@ var fieldCases = []struct {
 	{"BGPPeer.routerIDFrom", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{NodeLabel: "rack"} }, v1alpha1.ReasonNodeValueInvalid},
 	{"BGPPeer.routerIDFrom.nodeLabel", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{NodeLabel: "own"} }, " bgp router-id 10.0.0.9"},
 	{"BGPPeer.routerIDFrom.nodeAnnotation", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{NodeAnnotation: "own"} }, " bgp router-id 10.0.0.8"},
+	{"BGPPeer.routerIDFrom.interface", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{Interface: "eth1"} }, " bgp router-id 10.1.0.3"},
+	{"BGPPeer.routerIDFrom.cidr", func(o *objects) { o.peer.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{CIDR: "10.2.0.0/16"} }, " bgp router-id 10.2.0.1"},
 	{"BGPPeer.passwordSecret", func(o *objects) { o.peer.Spec.PasswordSecret = &v1alpha1.SecretReference{Name: "tor-a"} }, " neighbor 192.0.2.1 password hush"},
 	{"BGPPeer.passwordSecret.name", func(o *objects) { o.peer.Spec.PasswordSecret = &v1alpha1.SecretReference{Name: "other"} }, v1alpha1.ReasonSecretNotFound},
 	{"BGPPeer.nodeSelectors", func(o *objects) { o.peer.Spec.NodeSelectors = rack("r2") }, ""},
@@ -190,7 +202,7 @@ func baseObjects() *objects {
 // issues, what is withheld, and what the allocator is told of the pool.
 func (o *objects) decide(t *testing.T) string {
 	t.Helper()
-	s := snapshotOf(t, documents(fieldBase), situation{}, "")
+	s := snapshotOf(t, documents(fieldBase), situation{Network: map[string][]string{"eth1": {"10.1.0.3/31"}, "eth2": {"10.2.0.1/30"}}}, "")
 	s.Pools = []*v1alpha1.IPAddressPool{&o.pool}
 	s.Peers = []*v1alpha1.BGPPeer{&o.peer}
 	s.Advertisements, s.Communities = []*v1alpha1.BGPAdvertisement{&o.advertisement}, []*v1alpha1.Community{&o.community}

@@ -30,7 +30,7 @@ func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Con
 	config.BFDProfiles = p.profiles
 	config.RouteMaps = classMaps(classes)
 	config.RouteMaps = append(config.RouteMaps, denyMap(frrtemplates.DenyMap))
-	for _, peer := range p.Peers {
+	for _, peer := range p.known() {
 		for _, family := range peer.Families {
 			config.RouteMaps = append(config.RouteMaps, p.outboundMap(peer, family, classes))
 		}
@@ -42,13 +42,19 @@ func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Con
 	return config
 }
 
+// known are the peers but for those of which only the node knows the address: no
+// configuration can be made for them elsewhere.
+func (p *Policy) known() []*Peer {
+	return slices.DeleteFunc(slices.Clone(p.Peers), func(peer *Peer) bool { return !peer.Address.IsValid() })
+}
+
 // router of one VRF without networks.
 func (p *Policy) router(instance *Instance, kernel kernel) frrtemplates.Router {
 	router := frrtemplates.Router{
 		VRF: instance.VRF, ASN: instance.ASN, RouterID: instance.RouterID,
 		PreservesForwarding: kernel.serves && p.restartsGracefully(instance.VRF),
 	}
-	for _, peer := range p.Peers {
+	for _, peer := range p.known() {
 		if peer.VRF == instance.VRF {
 			router.Neighbors = append(router.Neighbors, peer.Neighbor)
 		}
@@ -97,7 +103,7 @@ func (p *Policy) outboundMap(peer *Peer, family frrtemplates.Family, classes []n
 
 func (p *Policy) neighborsOf(vrf string, family frrtemplates.Family) []frrtemplates.NeighborFamily {
 	var neighbors []frrtemplates.NeighborFamily
-	for _, peer := range p.Peers {
+	for _, peer := range p.known() {
 		if peer.VRF == vrf && slices.Contains(peer.Families, family) {
 			neighbors = append(neighbors, frrtemplates.NeighborFamily{
 				Address: peer.Address, InMap: frrtemplates.DenyMap, OutMap: frrtemplates.OutboundMap(peer.Name, family),

@@ -61,7 +61,9 @@ func (b *builder) fits(ref ObjectRef, name string, key NeighborKey, e ends) bool
 }
 
 func (b *builder) settle(name string, key NeighborKey, asn frrtemplates.ASN, id netip.Addr) {
-	b.owners[key] = name
+	if key.Address.IsValid() { // else only the node knows
+		b.owners[key] = name
+	}
 	instance := b.instances[key.VRF]
 	if instance == nil {
 		instance = &Instance{VRF: key.VRF, ASN: asn, asnOwner: name, RouterID: b.defaultRouterID()}

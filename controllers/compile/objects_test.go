@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand"
+	"net/netip"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +33,11 @@ type situation struct {
 		IPv4 bool `json:"ipv4"`
 		IPv6 bool `json:"ipv6"`
 	} `json:"forwarding"`
+	// Network is what the kernel says: addresses with their length by interface,
+	// "ADDRESS/LENGTH", with " peer ADDRESS" or " fading" behind it. NetworkUnknown
+	// is as in the manager.
+	Network        map[string][]string `json:"network"`
+	NetworkUnknown bool                `json:"networkUnknown"`
 	// Gates: absent is as in the manager, all open.
 	Gates *struct {
 		Cluster string            `json:"cluster"`
@@ -65,6 +73,7 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 		Services:   map[types.NamespacedName]*snapshot.Service{},
 		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
 		Gates:      gatesOf(where),
+		Network:    networkOf(where),
 		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: where.Forwarding.IPv4, IPv6: where.Forwarding.IPv6}},
 	}
 	if appliedConf != "" {
@@ -79,6 +88,25 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 		s.Secrets = nil
 	}
 	return s, nil
+}
+
+func networkOf(where situation) *snapshot.Network {
+	if where.NetworkUnknown {
+		return nil
+	}
+	network := &snapshot.Network{Interfaces: map[string][]snapshot.InterfaceAddress{}}
+	for name, addresses := range where.Network {
+		network.Interfaces[name] = nil
+		for _, text := range addresses {
+			words := strings.Fields(text)
+			address := snapshot.InterfaceAddress{Prefix: netip.MustParsePrefix(words[0]), Fading: slices.Contains(words, "fading")}
+			if len(words) == 3 {
+				address.Peer = netip.MustParseAddr(words[2])
+			}
+			network.Interfaces[name] = append(network.Interfaces[name], address)
+		}
+	}
+	return network
 }
 
 func gatesOf(where situation) *snapshot.Gates {

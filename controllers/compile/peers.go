@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,7 +20,8 @@ type Peer struct {
 	VRF string
 	// ASN of the node in this VRF.
 	ASN frrtemplates.ASN
-	// Address of the router, and the families of the routes that it gets: IPv4 first.
+	// Address of the router (invalid: only the node knows), and the families of the
+	// routes that it gets: IPv4 first.
 	Address  netip.Addr
 	Families []frrtemplates.Family
 	// Neighbor as it is rendered.
@@ -47,7 +49,7 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 		}
 	}
 	b.sortProfiles()
-	slices.SortFunc(b.policy.Peers, func(x, y *Peer) int { return x.key().compare(y.key()) })
+	slices.SortFunc(b.policy.Peers, func(x, y *Peer) int { return cmp.Or(x.key().compare(y.key()), cmp.Compare(x.Name, y.Name)) })
 	b.sortInstances()
 }
 
@@ -67,7 +69,11 @@ func (b *builder) parsePeer(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, selected 
 		return e, neighbor, true
 	}
 	if reason, err := b.findEnds(spec, &e); err != nil {
-		b.refuse(ref, reason, err.Error())
+		// The node's network may come up any time: as a peer that waits for its
+		// Secret, this one holds what it will need.
+		if reason != v1alpha1.ReasonNoNodeAddress || b.fits(ref, ref.Name, NeighborKey{Address: e.address}, e) {
+			b.refuse(ref, reason, err.Error())
+		}
 		return e, neighbor, false
 	}
 	if neighbor, err = parseNeighbor(spec, e); err != nil {

@@ -41,6 +41,7 @@ type builder struct {
 	policy  *Policy
 	node    *snapshot.Node
 	secrets map[string]*snapshot.Secret
+	network *snapshot.Network
 	// owners are the oldest peers by neighbor, instances by VRF.
 	owners    map[NeighborKey]string
 	instances map[string]*Instance
@@ -51,7 +52,7 @@ type builder struct {
 // NewPolicy decides everything that doesn't depend on a Service. It looks at
 // neither Services nor Slices nor Gates nor Applied of the snapshot.
 func NewPolicy(s *snapshot.Snapshot) *Policy {
-	b := &builder{node: s.Node, secrets: s.Secrets, policy: &Policy{
+	b := &builder{node: s.Node, secrets: s.Secrets, network: s.Network, policy: &Policy{
 		takers: map[*pools.Pool]takers{}, classes: classes{byMembers: map[string]*class{}},
 	}}
 	if s.Node != nil {

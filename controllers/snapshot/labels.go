@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"maps"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -54,12 +55,15 @@ func NodeValues(spec *v1alpha1.BGPPeerSpec) []v1alpha1.NodeValueSource {
 	if spec.MyASNFrom != nil {
 		all = append(all, *spec.MyASNFrom)
 	}
-	for _, from := range []*v1alpha1.NodeAddressSource{spec.PeerAddressFrom, spec.SourceAddressFrom, spec.RouterIDFrom} {
-		if from != nil {
-			all = append(all, v1alpha1.NodeValueSource{NodeLabel: from.NodeLabel, NodeAnnotation: from.NodeAnnotation})
-		}
+	for _, from := range addressSources(spec) {
+		all = append(all, v1alpha1.NodeValueSource{NodeLabel: from.NodeLabel, NodeAnnotation: from.NodeAnnotation})
 	}
 	return all
+}
+
+func addressSources(spec *v1alpha1.BGPPeerSpec) []*v1alpha1.NodeAddressSource {
+	all := []*v1alpha1.NodeAddressSource{spec.PeerAddressFrom, spec.SourceAddressFrom, spec.RouterIDFrom}
+	return slices.DeleteFunc(all, func(from *v1alpha1.NodeAddressSource) bool { return from == nil })
 }
 
 // Same says whether two objects' labels or annotations are the same as far as they are read.
@@ -78,7 +82,11 @@ func (k Keys) Same(a, b map[string]string) bool {
 // nobody read may matter now.
 func (s *Store) selectorsChanged() {
 	s.read = readLabels{ofNodes: Keys{}, annotationsOfNodes: Keys{}, ofPeers: Keys{}, ofServices: Keys{}, ofNamespaces: Keys{}}
+	s.readNetwork = readNetwork{interfaces: Keys{}}
 	for _, peer := range s.peers {
+		for _, from := range addressSources(&peer.Spec) {
+			s.readNetwork.add(from)
+		}
 		s.read.ofNodes.add(peer.Spec.NodeSelectors)
 		for _, value := range NodeValues(&peer.Spec) {
 			s.read.ofNodes.addKey(value.NodeLabel)
@@ -94,6 +102,7 @@ func (s *Store) selectorsChanged() {
 		s.read.namespaces = s.read.namespaces || len(spec.NamespaceSelectors) > 0
 	}
 	s.refreshNode()
+	s.refreshNetwork()
 }
 
 // SetNamespace takes a Namespace.

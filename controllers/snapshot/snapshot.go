@@ -35,6 +35,9 @@ type Snapshot struct {
 	Applied *Applied
 	// Host is what the node's kernel says; the zero value outside the agent.
 	Host Host
+	// Network is what it says of the node's interfaces. Nil where it can't be asked
+	// (outside the agent): then their addresses are unknown, not missing.
+	Network *Network
 }
 
 // Node is what matters of a Node.

@@ -25,6 +25,9 @@ type Store struct {
 	next       Snapshot
 	latestNode *Node
 	read       readLabels
+	// latestNetwork is the whole of what next.Network has a part of.
+	latestNetwork *Network
+	readNetwork   readNetwork
 
 	pools          map[string]*v1alpha1.IPAddressPool
 	peers          map[string]*v1alpha1.BGPPeer

@@ -61,17 +61,34 @@ func (l *Lab) Reboot(ctx context.Context, name string, without ...string) error 
 
 // LabelNode sets labels of a Node; an empty value removes the label.
 func (l *Lab) LabelNode(ctx context.Context, name string, labels map[string]string) error {
+	return l.patchNode(ctx, name, func(obj *corev1.Node) { obj.Labels = merged(obj.Labels, labels) })
+}
+
+// AnnotateNode sets annotations of a Node; an empty value removes the annotation.
+func (l *Lab) AnnotateNode(ctx context.Context, name string, annotations map[string]string) error {
+	return l.patchNode(ctx, name, func(obj *corev1.Node) { obj.Annotations = merged(obj.Annotations, annotations) })
+}
+
+func (l *Lab) patchNode(ctx context.Context, name string, change func(*corev1.Node)) error {
 	var obj corev1.Node
 	if err := l.API().Get(ctx, crclient.ObjectKey{Name: name}, &obj); err != nil {
 		return err
 	}
 	before := obj.DeepCopy()
-	for key, value := range labels {
+	change(&obj)
+	return l.API().Patch(ctx, &obj, crclient.MergeFrom(before))
+}
+
+func merged(into, values map[string]string) map[string]string {
+	if into == nil {
+		into = map[string]string{}
+	}
+	for key, value := range values {
 		if value == "" {
-			delete(obj.Labels, key)
+			delete(into, key)
 		} else {
-			obj.Labels[key] = value
+			into[key] = value
 		}
 	}
-	return l.API().Patch(ctx, &obj, crclient.MergeFrom(before))
+	return into
 }

@@ -134,8 +134,10 @@ func updates(m wire.Message) bool { return len(m.Announced)+len(m.Withdrawn) > 0
 
 // lastApply is what a node's reloader last did, nil if it did nothing since it
 // started.
-func lastApply(nodeName string) (*report.Apply, error) {
-	data, err := os.ReadFile(filepath.Join(site.Node(nodeName).ExchangeDir(), exchange.ReportFile))
+func lastApply(nodeName string) (*report.Apply, error) { return lastApplyOn(site.Node(nodeName)) }
+
+func lastApplyOn(n *node.Node) (*report.Apply, error) {
+	data, err := os.ReadFile(filepath.Join(n.ExchangeDir(), exchange.ReportFile))
 	if err != nil {
 		return nil, err
 	}
