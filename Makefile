@@ -63,7 +63,12 @@ fuzz: ## Fuzz what parses users' text and FRR's answers, FUZZTIME each (20s).
 	test/fuzz.sh
 
 .PHONY: bench
-bench: ## Benchmarks of the pure parts: figures for docs/performance.md.
+bench: deps thirdparty build bench-pure ## From the API to the router's kernel on the lab, and the pure parts: figures for docs/performance.md (root).
+	@mkdir -p dist
+	go run ./test/bench $(BENCH)
+
+.PHONY: bench-pure
+bench-pure: ## Benchmarks of the pure parts.
 	go test -run '^$$' -bench . -benchmem ./controllers/... ./frr-templates/... ./reloader/...
 
 ## Check

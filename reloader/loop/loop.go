@@ -206,7 +206,7 @@ func (l *Loop) bring(ctx context.Context, file exchange.File) time.Duration {
 	if l.backoff.holds(file.Hash, now) {
 		return l.backoff.at.Sub(now)
 	}
-	if wait := l.pace.wait(now); wait > 0 {
+	if wait := l.pace.wait(now, file.Hash); wait > 0 {
 		return wait
 	}
 	l.checkDue = false

@@ -9,36 +9,44 @@ const (
 	maxGap = 400 * time.Millisecond
 )
 
+// manyFiles that came during one pause are a burst.
+const manyFiles = 3
+
 // pace lets the first change through at once and coalesces a burst behind it:
-// the pause grows while changes keep coming and is short again after a quiet one.
+// the pause grows while several files come during each, and shrinks when single
+// ones do: those would only be late.
 type pace struct {
 	gap       time.Duration
 	notBefore time.Time
-	waited    bool
+	// files that came during the pause, and the last one's hash.
+	files int
+	last  string
 }
 
-// wait is how long an apply must still be put off, 0 for not at all.
-func (p *pace) wait(now time.Time) time.Duration {
+// wait is how long an apply of a file must still be put off, 0 for not at all.
+func (p *pace) wait(now time.Time, hash string) time.Duration {
 	d := p.notBefore.Sub(now)
-	if d > 0 {
-		p.waited = true
-		return d
+	switch {
+	case d > 0 && hash != p.last:
+		p.files, p.last = p.files+1, hash
+	case d < -maxGap:
+		p.files = 0
 	}
-	if d < -maxGap {
-		p.waited = false
-	}
-	return 0
+	return max(d, 0)
 }
 
 // applied notes the end of an apply.
 func (p *pace) applied(now time.Time) {
-	if p.waited {
-		p.gap = min(2*p.gap, maxGap)
-	} else {
+	switch {
+	case p.files == 0:
 		p.gap = minGap
+	case p.files == 1:
+		p.gap /= 2
+	case p.files >= manyFiles:
+		p.gap *= 2
 	}
-	p.gap = max(p.gap, minGap)
-	p.waited = false
+	p.gap = min(max(p.gap, minGap), maxGap)
+	p.files, p.last = 0, ""
 	p.notBefore = now.Add(p.gap)
 }
 

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -12,7 +13,7 @@ func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
 	now, applies := start, 0
 	// A change each millisecond for three seconds; an apply takes 2 ms.
 	for ; now.Before(start.Add(3 * time.Second)); now = now.Add(time.Millisecond) {
-		if p.wait(now) > 0 {
+		if p.wait(now, now.String()) > 0 {
 			continue
 		}
 		if applies == 0 && !now.Equal(start) {
@@ -26,12 +27,37 @@ func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
 		t.Errorf("%d applies of 3000 changes", applies)
 	}
 	now = now.Add(time.Minute)
-	if d := p.wait(now); d != 0 {
+	if d := p.wait(now, "x"); d != 0 {
 		t.Errorf("after a quiet minute: waits %s", d)
 	}
 	p.applied(now)
-	if d := p.wait(now); d != minGap {
+	if d := p.wait(now, "x"); d != minGap {
 		t.Errorf("after a single apply: waits %s", d)
+	}
+}
+
+// After a burst, changes that come one by one, each when the one before has
+// reached the router, soon wait no more.
+func TestPaceIsShortAgainForSingleChanges(t *testing.T) {
+	var p pace
+	now := start
+	for i := range 1000 {
+		if p.wait(now, fmt.Sprint(i)) == 0 {
+			p.applied(now)
+		}
+		now = now.Add(2 * time.Millisecond)
+	}
+	if p.gap != maxGap {
+		t.Fatalf("a pause of %s after a burst", p.gap)
+	}
+	const seen = 80 * time.Millisecond // until the router has the route
+	for i := range 4 {
+		now = now.Add(p.wait(now, fmt.Sprint("single ", i)))
+		p.applied(now)
+		now = now.Add(seen)
+	}
+	if d := p.wait(now, "the next"); d != 0 {
+		t.Errorf("waits %s", d)
 	}
 }
 

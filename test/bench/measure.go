@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/node"
+	"github.com/herald-lb/herald/test/lab/router"
+	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/wire"
+)
+
+// stepTimeout bounds one run of anything.
+const stepTimeout = 2 * time.Minute
+
+func localPolicy(svc *corev1.Service) {
+	svc.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+}
+
+// readiness measures one Service's endpoints becoming ready and not ready, from
+// before the write to the API until the route is in the router's kernel, or gone.
+func (s *site) readiness(ctx context.Context, runs int, kind string, change ...func(*corev1.Service)) (up, down []float64, err error) {
+	name := s.name()
+	if _, err := s.add(ctx, []string{name}, true, change...); err != nil {
+		return nil, nil, err
+	}
+	prefix, err := s.address(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := s.routes.waitFor(ctx, prefix, true); err != nil { // its gate is open from now on
+		return nil, nil, fmt.Errorf("%s: %w", kind, err)
+	}
+	for range runs {
+		for _, ready := range []bool{false, true} {
+			took, err := s.flip(ctx, name, prefix, ready)
+			if err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", kind, err)
+			}
+			if ready {
+				up = append(up, took)
+			} else {
+				down = append(down, took)
+			}
+		}
+	}
+	if err := s.remove(ctx, []string{name}); err != nil {
+		return nil, nil, err
+	}
+	_, err = s.routes.waitFor(ctx, prefix, false)
+	return up, down, err
+}
+
+func (s *site) flip(ctx context.Context, name string, prefix netip.Prefix, ready bool) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	before, _, err := s.setReady(ctx, name, ready)
+	if err != nil {
+		return 0, err
+	}
+	at, err := s.routes.waitFor(ctx, prefix, ready)
+	return milliseconds(at.Sub(before)), err
+}
+
+// created measures a Service with ready endpoints from before its creation,
+// allocation included.
+func (s *site) created(ctx context.Context, runs int) (took []float64, err error) {
+	for range runs {
+		name := s.name()
+		if err := s.lab.API().Create(ctx, slice(name, true)); err != nil {
+			return nil, err
+		}
+		n := s.routes.count()
+		before := time.Now()
+		if err := s.lab.API().Create(ctx, service(name)); err != nil {
+			return nil, err
+		}
+		at, err := s.routes.waitCount(ctx, n+1)
+		if err != nil {
+			return nil, err
+		}
+		took = append(took, milliseconds(at.Sub(before)))
+		if err := s.remove(ctx, []string{name}); err != nil {
+			return nil, err
+		}
+		if _, err := s.routes.waitCount(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	return took, nil
+}
+
+// burst creates many Services at once: from the last write's acknowledgement to
+// the last route, and how many applies that took.
+func (s *site) burst(ctx context.Context, size int) (took float64, applies int, err error) {
+	before, err := s.applies()
+	if err != nil {
+		return 0, 0, err
+	}
+	n := s.routes.count()
+	names := s.names(size)
+	written, err := s.add(ctx, names, true)
+	if err != nil {
+		return 0, 0, err
+	}
+	at, err := s.routes.waitCount(ctx, n+size)
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := s.applies()
+	s.present = append(s.present, names...)
+	return max(0, milliseconds(at.Sub(written))), after - before, err
+}
+
+// withdrawn takes the advertisement of everything away and gives it back: from
+// the deletion to the last route gone.
+func (s *site) withdrawn(ctx context.Context) (took float64, err error) {
+	n := s.routes.count()
+	before := time.Now()
+	if err := s.lab.API().Delete(ctx, lab.Advertisement("all")); err != nil {
+		return 0, err
+	}
+	at, err := s.routes.waitCount(ctx, 0)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.lab.API().Create(ctx, lab.Advertisement("all")); err != nil {
+		return 0, err
+	}
+	_, err = s.routes.waitCount(ctx, n)
+	return milliseconds(at.Sub(before)), err
+}
+
+// edited changes the communities of the advertisement of everything: from the
+// edit to the last update at the router. Nothing may be withdrawn, no session
+// may end.
+func (s *site) edited(ctx context.Context, community string) (took float64, err error) {
+	sessions, err := s.lab.WaitEstablished(ctx, s.lab.Router(routerName), router.IPv4)
+	if err != nil {
+		return 0, err
+	}
+	capture, err := s.lab.Capture(routerName)
+	if err != nil {
+		return 0, err
+	}
+	defer capture.Close()
+	advertisement := lab.Advertisement("all")
+	if err := s.lab.API().Get(ctx, crclient.ObjectKeyFromObject(advertisement), advertisement); err != nil {
+		return 0, err
+	}
+	advertisement.Spec.Communities = []v1alpha1.CommunityValue{v1alpha1.CommunityValue(community)}
+	before := time.Now()
+	if err := s.lab.API().Update(ctx, advertisement); err != nil {
+		return 0, err
+	}
+	last, err := s.updated(ctx, capture, community)
+	if err != nil {
+		return 0, err
+	}
+	return milliseconds(last.Sub(before)), lab.CheckNoReset(ctx, s.lab.Router(routerName), sessions)
+}
+
+// updated waits until the router was sent every route with a community, and says
+// when the last came.
+func (s *site) updated(ctx context.Context, capture *wire.Capture, community string) (last time.Time, err error) {
+	n, withdrawn := s.routes.count(), 0
+	err = wait.Until(ctx, fmt.Sprintf("%d routes with %s", n, community), stepTimeout, func(context.Context) (bool, error) {
+		messages, err := capture.Messages()
+		if err != nil {
+			return false, err
+		}
+		seen := map[netip.Prefix]bool{}
+		withdrawn = 0
+		for _, m := range messages {
+			withdrawn += len(m.Withdrawn)
+			if slices.Contains(m.Communities, community) {
+				last = m.At
+				for _, prefix := range m.Announced {
+					seen[prefix] = true
+				}
+			}
+		}
+		return len(seen) == n, fmt.Errorf("%d came", len(seen))
+	})
+	if err == nil && withdrawn > 0 {
+		err = fmt.Errorf("%d routes were withdrawn while their community was edited", withdrawn)
+	}
+	return last, err
+}
+
+// restarted kills the FRR container: from bgpd's first answer to the last route.
+func (s *site) restarted(ctx context.Context) (took float64, err error) {
+	n := s.routes.count()
+	s.node().Container(node.FRR).Kill()
+	if _, err := s.routes.waitCount(ctx, 0); err != nil {
+		return 0, err
+	}
+	if err := s.waitBGPD(ctx); err != nil {
+		return 0, err
+	}
+	up := time.Now()
+	at, err := s.routes.waitCount(ctx, n)
+	return milliseconds(at.Sub(up)), err
+}
+
+// waitBGPD waits until bgpd takes connections on its vty socket.
+func (s *site) waitBGPD(ctx context.Context) error {
+	return wait.Until(ctx, "bgpd is up", stepTimeout, func(ctx context.Context) (bool, error) {
+		var dialer net.Dialer
+		conn, err := dialer.DialContext(ctx, "unix", filepath.Join(s.node().FRRDir(), "bgpd.vty"))
+		if err != nil {
+			return false, err
+		}
+		return true, conn.Close()
+	})
+}

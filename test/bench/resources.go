@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/herald-lb/herald/test/lab/kubelet"
+	"github.com/herald-lb/herald/test/lab/node"
+)
+
+// idleTime is how long a process is watched for what it does when nothing is to
+// be done.
+const idleTime = 20 * time.Second
+
+// clockTick of /proc/PID/stat (USER_HZ), on every Linux of today.
+const clockTick = 10 * time.Millisecond
+
+func readAll(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	return string(data), err
+}
+
+// resident memory of a container's process, in MiB.
+func (s *site) resident(container string) (float64, error) {
+	text, err := readAll(fmt.Sprintf("/proc/%d/status", s.node().Container(container).Process().Pid()))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kilobytes, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kilobytes / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("%s has no VmRSS", container)
+}
+
+// processor time that a container's process has used.
+func (s *site) processor(container *kubelet.Container) (time.Duration, error) {
+	text, err := readAll(fmt.Sprintf("/proc/%d/stat", container.Process().Pid()))
+	if err != nil {
+		return 0, err
+	}
+	// "PID (COMMAND) STATE PPID …": utime and stime are fields 14 and 15.
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * clockTick, err
+}
+
+// idle is the share of one processor that a container uses while nothing
+// changes, in percent.
+func (s *site) idle(ctx context.Context, containers ...string) (map[string]float64, error) {
+	used, share := map[string]time.Duration{}, map[string]float64{}
+	for _, c := range containers {
+		var err error
+		if used[c], err = s.processor(s.node().Container(c)); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-time.After(idleTime):
+	}
+	for _, c := range containers {
+		now, err := s.processor(s.node().Container(c))
+		if err != nil {
+			return nil, err
+		}
+		share[c] = 100 * float64(now-used[c]) / float64(idleTime)
+	}
+	return share, nil
+}
+
+// Bounds of settle.
+const (
+	settleLook  = 2 * time.Second
+	settleShare = 5 // percent of a processor
+	settleLimit = 2 * time.Minute
+)
+
+// settle waits until manager and agent have done what follows on many new
+// Services, such as their conditions. It gives up silently: then the figures are
+// of a busy site, as they would be of a busy cluster.
+func (s *site) settle(ctx context.Context) error {
+	busy := func() (time.Duration, error) {
+		agent, err := s.processor(s.node().Container(node.Agent))
+		if err != nil {
+			return 0, err
+		}
+		manager, err := s.processor(s.lab.Managers()[0])
+		return agent + manager, err
+	}
+	for end := time.Now().Add(settleLimit); time.Now().Before(end); {
+		before, err := busy()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(settleLook):
+		}
+		after, err := busy()
+		if err != nil || 100*(after-before) < settleShare*settleLook {
+			return err
+		}
+	}
+	return nil
+}
+
+// costs of agent and reloader as they are now.
+func (s *site) costs(ctx context.Context) ([]Result, error) {
+	share, err := s.idle(ctx, node.Agent, node.Reloader)
+	if err != nil {
+		return nil, err
+	}
+	limits := map[string]float64{node.Agent: 100, node.Reloader: 40}
+	var results []Result
+	for _, container := range []string{node.Agent, node.Reloader} {
+		memory, err := s.resident(container)
+		if err != nil {
+			return nil, err
+		}
+		results = append(results,
+			summary(container+": resident memory", "MiB", []float64{memory}, target{median: limits[container]}),
+			summary(container+": idle CPU", "%", []float64{share[container]}, target{median: 0.5}))
+	}
+	return results, nil
+}
