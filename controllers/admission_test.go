@@ -1,15 +1,19 @@
 package controllers_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/admission"
 )
 
 // valid specs: each table changes one field of it.
@@ -68,7 +72,37 @@ func admit(kind string, spec map[string]any) error {
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
 	object.SetName("x")
-	return k8s.Create(ctx, object, client.DryRunAll)
+	before := object.DeepCopy()
+	err := k8s.Create(ctx, object, client.DryRunAll)
+	expectSameOffline(before, err)
+	return err
+}
+
+var offlineAdmission = sync.OnceValues(admission.New)
+
+// expectSameOffline: package admission, which kubectl herald lint asks, refuses
+// what the API server refuses, in the same words.
+func expectSameOffline(object *unstructured.Unstructured, err error) {
+	GinkgoHelper()
+	validator, loadErr := offlineAdmission()
+	Expect(loadErr).NotTo(HaveOccurred())
+	refused, checkErr := validator.Check(ctx, object)
+	Expect(checkErr).NotTo(HaveOccurred())
+	if err == nil {
+		Expect(refused).To(BeEmpty(), "the API server takes it")
+		return
+	}
+	var says apierrors.APIStatus
+	Expect(errors.As(err, &says)).To(BeTrue(), err.Error())
+	Expect(says.Status().Details).NotTo(BeNil(), err.Error())
+	var server, offline []string
+	for _, cause := range says.Status().Details.Causes {
+		server = append(server, cause.Field+": "+cause.Message)
+	}
+	for _, problem := range refused {
+		offline = append(offline, problem.Field+": "+problem.ErrorBody())
+	}
+	Expect(offline).To(ConsistOf(server))
 }
 
 // with is the valid spec with a field changed; nil removes it.

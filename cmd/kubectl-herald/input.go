@@ -64,20 +64,21 @@ func (i *input) cluster() (client.Client, error) {
 	return reader, nil
 }
 
-// over puts manifests over what the cluster has, where that is wanted.
-func (i *input) over(ctx context.Context, manifests *offline.Objects) (all *offline.Objects, secretsKnown bool, err error) {
+// objects of the cluster, nil where it isn't read; secretsKnown says whether
+// Secrets may be.
+func (i *input) objects(ctx context.Context) (objects *offline.Objects, secretsKnown bool, err error) {
 	if !i.fromCluster() {
-		return manifests, false, nil
+		return nil, false, nil
 	}
 	reader, err := i.cluster()
 	if err != nil {
 		return nil, false, err
 	}
-	objects, secretsKnown, err := offline.FromCluster(ctx, reader, i.secretsNamespace)
+	objects, secretsKnown, err = offline.FromCluster(ctx, reader, i.secretsNamespace)
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: give manifests by -f, or say by --kubeconfig or --context which cluster to read", err)
 	}
-	return manifests.Over(objects), secretsKnown, nil
+	return objects, secretsKnown, nil
 }
 
 // namespace of objects that name none.

@@ -58,9 +58,12 @@ func (f *renderFlags) run(ctx context.Context) error {
 	for _, problem := range problems {
 		warn(errOut, "%s: %s: %s", problem.Source, refText(problem.Object), problem.Message)
 	}
-	objects, secretsKnown, err := f.input.over(ctx, objects)
+	cluster, secretsKnown, err := f.input.objects(ctx)
 	if err != nil {
 		return err
+	}
+	if cluster != nil {
+		objects = objects.Over(cluster)
 	}
 	// 2. Addresses, as the manager gives them; in a cluster it has.
 	if len(manifests) > 0 {
@@ -120,7 +123,7 @@ func onlyNode(names []string) (string, error) {
 
 func refText(ref compile.ObjectRef) string {
 	if ref.Namespace != "" {
-		return ref.Kind + "/" + ref.Namespace + "/" + ref.Name
+		return printable(ref.Kind + "/" + ref.Namespace + "/" + ref.Name)
 	}
-	return ref.Kind + "/" + ref.Name
+	return printable(ref.Kind + "/" + ref.Name)
 }

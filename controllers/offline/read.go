@@ -15,8 +15,10 @@ import (
 type Problem struct {
 	Source string
 	Object compile.ObjectRef
-	// Field is set where only a field is left out.
-	Field   bool
+	// Field that is left out; empty where the whole object is.
+	Field string
+	// Twice: another manifest of the same object holds.
+	Twice   bool
 	Message string
 }
 
@@ -34,21 +36,21 @@ func (r Reader) Read(manifests []Manifest) (*Objects, []Problem) {
 	var problems []Problem
 	seen := map[compile.ObjectRef]string{}
 	for at := range manifests {
-		manifest := r.complete(manifests[at])
+		manifest := r.Complete(manifests[at])
 		into := lists[groupKind(manifest)]
 		if into == nil {
 			continue
 		}
 		ref := RefOf(manifest)
 		if first, again := seen[ref]; again {
-			problems = append(problems, Problem{Source: manifest.Source, Object: ref, Message: fmt.Sprintf(
+			problems = append(problems, Problem{Source: manifest.Source, Object: ref, Twice: true, Message: fmt.Sprintf(
 				"is there twice, in %s too: the first one is left out here, in a cluster the one applied last would hold; remove one of them", first)})
 			into.drop(nameOf(manifest.Object))
 		}
 		seen[ref] = manifest.Source
 		unknown, err := into.read(manifest.Object.Object)
 		for _, field := range unknown {
-			problems = append(problems, Problem{Source: manifest.Source, Object: ref, Field: true, Message: unknownMessage(field)})
+			problems = append(problems, unknownField(manifest.Source, ref, field))
 		}
 		if err != nil {
 			problems = append(problems, Problem{Source: manifest.Source, Object: ref, Message: fmt.Sprintf("can't be read and is left out: %v", err)})
@@ -58,12 +60,14 @@ func (r Reader) Read(manifests []Manifest) (*Objects, []Problem) {
 	return objects, problems
 }
 
-func unknownMessage(err error) string {
-	return fmt.Sprintf("%s: no such field, it is left out; check its spelling and place", strings.Replace(err.Error(), "unknown field ", "", 1))
+// unknownField reads the decoder's complaint, which is: unknown field "spec.x".
+func unknownField(source string, ref compile.ObjectRef, err error) Problem {
+	name := strings.Trim(strings.TrimPrefix(err.Error(), "unknown field "), `"`)
+	return Problem{Source: source, Object: ref, Field: name, Message: name + ": there is no such field, it is left out: check its spelling and place"}
 }
 
-// complete gives a manifest the namespace that it would be applied to.
-func (r Reader) complete(manifest Manifest) Manifest {
+// Complete gives a manifest the namespace that it would be applied to.
+func (r Reader) Complete(manifest Manifest) Manifest {
 	if namespaced[manifest.Object.GetKind()] && manifest.Object.GetNamespace() == "" {
 		manifest.Object = manifest.Object.DeepCopy()
 		manifest.Object.SetNamespace(cmp.Or(r.Namespace, metav1.NamespaceDefault))

@@ -3,6 +3,7 @@ package offline
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -50,9 +51,7 @@ func NewWorld(objects *Objects, assume Assumptions) *World {
 	if assume.Ready {
 		w.assumeReady()
 	}
-	for _, name := range w.assumedNamespaces() {
-		w.Notes = append(w.Notes, fmt.Sprintf("Namespace %s isn't given: it is assumed to have no label but its name, and selectors of namespaces look at that", name))
-	}
+	w.Notes = append(w.Notes, assumed(w.assumedNamespaces(), "selectors look at namespaces that aren't given, %s: assumed to have no label but their name")...)
 	slices.Sort(w.Notes)
 	return w
 }
@@ -79,6 +78,25 @@ func (w *World) readSecrets(assume Assumptions) {
 			w.Notes = append(w.Notes, fmt.Sprintf("Secret %s/%s isn't given: it is assumed to exist, and *** stands for the password", assume.SecretsNamespace, name))
 		}
 	}
+}
+
+// maxNamed bounds how many things a note names.
+const maxNamed = 5
+
+// assumed is a note of what is assumed of things with these names, none of nothing.
+func assumed[T any](names []T, text string) []string {
+	if len(names) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, name := range names {
+		texts = append(texts, fmt.Sprint(name))
+	}
+	slices.Sort(texts)
+	if len(texts) > maxNamed {
+		texts = append(texts[:maxNamed], fmt.Sprintf("and %d more", len(texts)-maxNamed))
+	}
+	return []string{fmt.Sprintf(text, strings.Join(texts, ", "))}
 }
 
 // assumedNamespaces are those of Services that aren't given, where a selector
@@ -114,8 +132,8 @@ func (w *World) assumeReady() {
 			continue
 		}
 		w.ready = append(w.ready, key)
-		w.Notes = append(w.Notes, fmt.Sprintf("Service %s has no EndpointSlice here: it is assumed to have a ready endpoint on every node (--assume-ready=false: none)", key))
 	}
+	w.Notes = append(w.Notes, assumed(w.ready, "no EndpointSlice is given of Service %s: assumed to have a ready endpoint on every node")...)
 }
 
 // Nodes are the names of all nodes, sorted.
@@ -123,12 +141,10 @@ func (w *World) Nodes() []string {
 	return slices.Sorted(slices.Values(w.objects.NodeNames()))
 }
 
-// Snapshot is what the configuration of a node is compiled from. All its gates
-// are open, and its kernel forwards packets. The error says that there is no such
-// node.
-func (w *World) Snapshot(node string) (*snapshot.Snapshot, error) {
+// NoNode is what decides on any node, without a node: the Services are left out.
+func (w *World) NoNode() *snapshot.Snapshot {
 	o := w.objects
-	s := &snapshot.Snapshot{
+	return &snapshot.Snapshot{
 		Pools: o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles,
 		Secrets:    w.secrets,
 		Namespaces: map[string]*snapshot.Namespace{},
@@ -136,7 +152,33 @@ func (w *World) Snapshot(node string) (*snapshot.Snapshot, error) {
 		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
 		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: true, IPv6: true}},
 	}
-	for _, object := range o.Nodes {
+}
+
+// AnyNode is a node that isn't given: it has no label and addresses that nobody
+// else has (RFC 2544, RFC 5180).
+func (w *World) AnyNode() *snapshot.Snapshot {
+	s := w.NoNode()
+	s.Node = &snapshot.Node{Name: "any", Addresses: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:2::1")}}
+	w.addServices(s)
+	return s
+}
+
+// Peers are the names of all BGPPeers, sorted.
+func (w *World) Peers() []string {
+	names := make([]string, 0, len(w.objects.Peers))
+	for _, peer := range w.objects.Peers {
+		names = append(names, peer.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Snapshot is what the configuration of a node is compiled from. All its gates
+// are open, and its kernel forwards packets. The error says that there is no such
+// node.
+func (w *World) Snapshot(node string) (*snapshot.Snapshot, error) {
+	s := w.NoNode()
+	for _, object := range w.objects.Nodes {
 		if object.Name == node {
 			s.Node = snapshot.TrimNode(object)
 		}

@@ -1,0 +1,104 @@
+package lint
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/controllers/compile"
+)
+
+// byNode gathers what the nodes say, so that what several of them say alike is
+// told once.
+type byNode struct {
+	// global issues are those of no node; every node has them too.
+	global map[compile.Issue]bool
+	groups map[compile.Issue]*Finding
+	// withheld by Service: on how many nodes, and the reason of the first one.
+	withheld map[types.NamespacedName]*refusal
+	// peers that some node has; named are those that an issue is about.
+	peers, named map[string]bool
+}
+
+type refusal struct {
+	nodes int
+	why   compile.Why
+}
+
+func newByNode(global []compile.Issue) *byNode {
+	b := &byNode{
+		global: map[compile.Issue]bool{}, groups: map[compile.Issue]*Finding{}, withheld: map[types.NamespacedName]*refusal{},
+		peers: map[string]bool{}, named: map[string]bool{},
+	}
+	for _, issue := range global {
+		b.global[issue] = true
+		b.name(issue)
+	}
+	return b
+}
+
+func (b *byNode) name(issue compile.Issue) {
+	if issue.Object.Kind == "BGPPeer" {
+		b.named[issue.Object.Name] = true
+	}
+}
+
+func (b *byNode) add(node string, result *compile.Result) {
+	for _, peer := range result.Origins.Peers {
+		b.peers[peer] = true
+	}
+	for _, issue := range result.Issues {
+		b.name(issue)
+		if b.global[issue] {
+			continue
+		}
+		alike := issue
+		alike.Message = strings.ReplaceAll(issue.Message, strconv.Quote(node), "this node")
+		group := b.groups[alike]
+		if group == nil {
+			finding := issueFinding(issue)
+			group = &finding
+			b.groups[alike] = group
+		}
+		group.Nodes = append(group.Nodes, node)
+	}
+	for _, withheld := range result.Withheld {
+		if b.withheld[withheld.Service] == nil {
+			b.withheld[withheld.Service] = &refusal{why: withheld.Why}
+		}
+		b.withheld[withheld.Service].nodes++
+	}
+}
+
+// findings of all the nodes.
+func (b *byNode) findings(nodes int) []Finding {
+	var findings []Finding
+	for _, group := range b.groups {
+		slices.Sort(group.Nodes)
+		findings = append(findings, *group)
+	}
+	for service, refused := range b.withheld {
+		if refused.nodes < nodes {
+			continue
+		}
+		ref := compile.ObjectRef{Kind: "Service", Namespace: service.Namespace, Name: service.Name}
+		findings = append(findings, about(ref, Note, ReasonNotAnnounced, notAnnounced(refused.why)))
+	}
+	return findings
+}
+
+// notAnnounced says why no node announces a Service, and the remedy.
+func notAnnounced(why compile.Why) string {
+	remedy := map[compile.Why]string{
+		compile.WhyNoPool:          "its address is in no IPAddressPool: add it to one",
+		compile.WhyNoAdvertisement: "no BGPAdvertisement selects it on any node: make one, or widen the selectors of one",
+		compile.WhyNoPeer:          "its advertisements reach no BGPPeer of its address's family on any node: correct their peers, or add a BGPPeer",
+		compile.WhyNodeExcluded:    "every node is excluded by the label node.kubernetes.io/exclude-from-external-load-balancers: remove it from some",
+		compile.WhyNoNetwork:       "every node has the condition NetworkUnavailable",
+		compile.WhyNoEndpoint:      "its EndpointSlices have no usable endpoint of its address's family",
+		compile.WhyNoLocalEndpoint: "externalTrafficPolicy is Local, and none of its usable endpoints is on a node that is given",
+	}[why]
+	return "no node announces it (" + string(why) + "): " + remedy
+}
