@@ -19,7 +19,7 @@ import (
 // V12: after each single command of a change of structure the router is sent
 // everything that FRR then lets out (soft clear), and never hears of a prefix
 // that isn't meant for it. The session is iBGP, where RFC 8212 doesn't help.
-func TestNoPrefixLeaksBetweenCommands(t *testing.T) {
+func TestV12NoPrefixLeaksBetweenCommands(t *testing.T) {
 	t.Parallel()
 	const secret = "198.51.100.66/32"
 	base := config{remoteASN: 64512, networks: []string{"203.0.113.7/32", secret + " herald.tin"}}
@@ -121,7 +121,7 @@ func (n *node) resend(r *frr.Instance) {
 
 // The witness sees a leak where there is one: the same session with the
 // neighbor's policy taken away by hand.
-func TestLeakWouldBeSeen(t *testing.T) {
+func TestV12LeakWouldBeSeen(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, frr.V10_3)
 	n.args = []string{"--check-interval", "1h"}
