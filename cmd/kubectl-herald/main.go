@@ -71,7 +71,7 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	kube := genericclioptions.NewConfigFlags(true)
 	kube.AddFlags(root.PersistentFlags())
-	root.AddCommand(newRenderCommand(streams, kube), newLintCommand(streams, kube))
+	root.AddCommand(newRenderCommand(streams, kube), newLintCommand(streams, kube), newMigrateCommand(streams, kube))
 	return root
 }
 

@@ -146,3 +146,19 @@ func blocksRules(err *field.Error) bool {
 		return false
 	}
 }
+
+// HasField says whether objects of a Kind can have a field, by its path.
+func (v *Validator) HasField(name string, path ...string) bool {
+	if v.kinds[name] == nil {
+		return false
+	}
+	schema := *v.kinds[name].definition.Spec.Versions[0].Schema.OpenAPIV3Schema
+	for _, field := range path {
+		next, found := schema.Properties[field]
+		if !found {
+			return false
+		}
+		schema = next
+	}
+	return true
+}
