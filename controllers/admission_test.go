@@ -203,7 +203,9 @@ var _ = Describe("Admission", func() {
 	DescribeTable("V2 BGPPeer refuses", func(field string, value any, message string) { refuses("BGPPeer", field, value, message) },
 		Entry("no myASN", "myASN", nil, "exactly one of myASN and myASNFrom must be set"),
 		Entry("both myASN and its place", "myASNFrom", map[string]any{"nodeLabel": "example.com/asn"}, "exactly one of myASN and myASNFrom must be set"),
-		Entry("both peerAddress and its place", "peerAddressFrom", map[string]any{"nodeLabel": "tor"}, "exactly one of peerAddress and peerAddressFrom must be set"),
+		Entry("both peerAddress and its place", "peerAddressFrom", map[string]any{"nodeLabel": "tor"}, "exactly one of peerAddress, peerAddressFrom and defaultGateway must be set"),
+		Entry("both peerAddress and the gateway", "defaultGateway", "ipv4", "exactly one of peerAddress, peerAddressFrom and defaultGateway must be set"),
+		Entry("a gateway of another family", "defaultGateway", "IPv4", `supported values: "ipv4", "ipv6"`),
 		Entry("both sourceAddress and its place", "sourceAddressFrom", map[string]any{"nodeLabel": "own"}, "at most one of sourceAddress and sourceAddressFrom"),
 		Entry("both routerID and its place", "routerIDFrom", map[string]any{"nodeLabel": "id"}, "at most one of routerID and routerIDFrom"),
 		Entry("myASN 0", "myASN", int64(0), "should be greater than or equal to 1"),
@@ -218,7 +220,7 @@ var _ = Describe("Admission", func() {
 		Entry("TTL security with multihop", "ttlSecurityHops", int64(1), "ttlSecurityHops and ebgpMultiHop exclude each other"),
 		Entry("a dynamicASN of another name", "dynamicASN", "any", `supported values: "internal", "external"`),
 		Entry("peerASN 0", "peerASN", int64(0), "should be greater than or equal to 1"),
-		Entry("no peerAddress", "peerAddress", nil, "exactly one of peerAddress and peerAddressFrom must be set"),
+		Entry("no peerAddress", "peerAddress", nil, "exactly one of peerAddress, peerAddressFrom and defaultGateway must be set"),
 		Entry("a name", "peerAddress", "router.example", "must be an IPv4 or IPv6 address in canonical form"),
 		Entry("not canonical", "peerAddress", "2001:DB8::1", "must be an IPv4 or IPv6 address in canonical form"),
 		Entry("leading zeros", "peerAddress", "192.0.2.01", "must be an IPv4 or IPv6 address in canonical form"),
@@ -342,6 +344,15 @@ var _ = Describe("Admission", func() {
 		Entry("a CIDR of a word", map[string]any{"cidr": "many"}, "must be a CIDR"),
 		Entry("a CIDR with host bits", map[string]any{"cidr": "10.0.0.1/8"}, "must be a CIDR"),
 	)
+	It("S14 BGPPeer takes the default gateway, with a source of its family", func() {
+		spec := with("BGPPeer", "peerAddress", nil)
+		spec["defaultGateway"] = "ipv4"
+		Expect(admit("BGPPeer", spec)).To(Succeed())
+		spec["defaultGateway"] = "ipv6"
+		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("sourceAddress must be of the family of defaultGateway")))
+		delete(spec, "sourceAddress")
+		Expect(admit("BGPPeer", spec)).To(Succeed())
+	})
 	It("S4 BGPPeer has no AS number from an interface", func() {
 		spec := with("BGPPeer", "myASN", nil)
 		spec["myASNFrom"] = map[string]any{"interface": "eth0"}

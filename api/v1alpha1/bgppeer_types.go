@@ -16,7 +16,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.peerAddress) || !isIP(self.sourceAddress) || !isIP(self.peerAddress) || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",message="sourceAddress must be of the family of peerAddress: the session runs between the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.peerAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
 // +kubebuilder:validation:XValidation:rule="has(self.myASN) != has(self.myASNFrom)",message="exactly one of myASN and myASNFrom must be set: the nodes' AS number, or where each node says its own"
-// +kubebuilder:validation:XValidation:rule="has(self.peerAddress) != has(self.peerAddressFrom)",message="exactly one of peerAddress and peerAddressFrom must be set: the router's address, or where each node says its router's"
+// +kubebuilder:validation:XValidation:rule="[has(self.peerAddress), has(self.peerAddressFrom), has(self.defaultGateway)].filter(x, x).size() == 1",message="exactly one of peerAddress, peerAddressFrom and defaultGateway must be set: the router's address, where each node has its router's, or the family of the node's default gateway"
+// +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.defaultGateway) || !isIP(self.sourceAddress) || ip(self.sourceAddress).family() == (self.defaultGateway == 'ipv4' ? 4 : 6)",message="sourceAddress must be of the family of defaultGateway: the session runs between the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.sourceAddressFrom)",message="at most one of sourceAddress and sourceAddressFrom may be set"
 // +kubebuilder:validation:XValidation:rule="!has(self.routerID) || !has(self.routerIDFrom)",message="at most one of routerID and routerIDFrom may be set"
 type BGPPeerSpec struct {
@@ -62,8 +63,8 @@ type BGPPeerSpec struct {
 	LocalASN int64 `json:"localASN,omitempty"`
 
 	// peerAddress is the router's address, IPv4 or IPv6, in canonical form.
-	// Exactly one of peerAddress and peerAddressFrom must be set. Changing it
-	// closes this peer's sessions and opens new ones.
+	// Exactly one of peerAddress, peerAddressFrom and defaultGateway must be set.
+	// Changing it closes this peer's sessions and opens new ones.
 	// +optional
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=45
@@ -80,6 +81,16 @@ type BGPPeerSpec struct {
 	// ones.
 	// +optional
 	PeerAddressFrom *NodeAddressSource `json:"peerAddressFrom,omitempty"`
+
+	// defaultGateway makes each node's own default gateway its router: the next hop
+	// of the default route of that family in the node's main routing table, as the
+	// kernel has it. It is followed: another gateway is another session. A node
+	// without one, with several next hops at the lowest metric, or with a
+	// link-local one, has no session with this peer, and the peer's condition
+	// Accepted says so. A default route from FRR's own BGP doesn't count.
+	// Default: none. Changing it closes this peer's sessions and opens new ones.
+	// +optional
+	DefaultGateway GatewayFamily `json:"defaultGateway,omitempty"`
 
 	// peerPort is the TCP port that the router listens on.
 	// Default: 179. 1 to 65535. Changing it resets this peer's sessions.
@@ -242,6 +253,16 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	NodeSelectors []metav1.LabelSelector `json:"nodeSelectors,omitempty"`
 }
+
+// GatewayFamily is the family of a default gateway.
+// +kubebuilder:validation:Enum=ipv4;ipv6
+type GatewayFamily string
+
+// The families of default gateways.
+const (
+	DefaultGatewayIPv4 GatewayFamily = "ipv4"
+	DefaultGatewayIPv6 GatewayFamily = "ipv6"
+)
 
 // NodeValueSource is a place where each node has a value of its own.
 //

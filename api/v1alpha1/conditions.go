@@ -33,6 +33,7 @@ const (
 	ReasonNodeValueMissing    = "NodeValueMissing"    // peer: a node has no value where a field ...From says
 	ReasonNodeValueInvalid    = "NodeValueInvalid"    // peer: a node has a useless value there
 	ReasonNoNodeAddress       = "NoNodeAddress"       // peer: a node has no address, or no interface, where a field ...From says
+	ReasonNoDefaultGateway    = "NoDefaultGateway"    // peer: a node has no default gateway that can be used
 	ReasonNoNextHop           = "NoNextHop"           // peer: a node has no address of a family that it asks for
 	ReasonBFDProfileNotFound  = "BFDProfileNotFound"  // peer: names a BFDProfile that does not exist or is refused
 	ReasonInvalidBFDProfile   = "InvalidBFDProfile"   // BFD profile: a value out of its range

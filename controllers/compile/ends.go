@@ -23,7 +23,7 @@ type ends struct {
 
 // differ says whether a peer has values that each node has of its own.
 func differ(spec *v1alpha1.BGPPeerSpec) bool {
-	return spec.MyASNFrom != nil || spec.PeerAddressFrom != nil || spec.SourceAddressFrom != nil || spec.RouterIDFrom != nil
+	return spec.MyASNFrom != nil || spec.PeerAddressFrom != nil || spec.DefaultGateway != "" || spec.SourceAddressFrom != nil || spec.RouterIDFrom != nil
 }
 
 // parseEnds reads those that are the same on every node.
@@ -31,13 +31,13 @@ func parseEnds(spec *v1alpha1.BGPPeerSpec) (ends, error) {
 	var e ends
 	var err error
 	if err = errors.Join(
-		checkOne("peerAddress", spec.PeerAddress != "", spec.PeerAddressFrom != nil), checkOne("myASN", spec.MyASN != 0, spec.MyASNFrom != nil),
+		checkRouter(spec), checkOne("myASN", spec.MyASN != 0, spec.MyASNFrom != nil),
 		checkNotBoth("sourceAddress", spec.SourceAddress != "", spec.SourceAddressFrom != nil),
 		checkNotBoth("routerID", spec.RouterID != "", spec.RouterIDFrom != nil),
 	); err != nil {
 		return e, err
 	}
-	if spec.PeerAddressFrom == nil {
+	if spec.PeerAddress != "" {
 		if e.address, err = parsePeerAddress(spec.PeerAddress); err != nil {
 			return e, fmt.Errorf("spec.peerAddress %q %w", spec.PeerAddress, err)
 		}
@@ -59,6 +59,23 @@ func parseEnds(spec *v1alpha1.BGPPeerSpec) (ends, error) {
 		}
 	}
 	return e, nil
+}
+
+// checkRouter wants exactly one way to say where the router is.
+func checkRouter(spec *v1alpha1.BGPPeerSpec) error {
+	if spec.PeerAddress == "" && spec.PeerAddressFrom == nil && spec.DefaultGateway == "" {
+		return errors.New("spec.peerAddress, spec.peerAddressFrom and spec.defaultGateway are all missing: set one of them")
+	}
+	if spec.DefaultGateway == "" {
+		return checkNotBoth("peerAddress", spec.PeerAddress != "", spec.PeerAddressFrom != nil)
+	}
+	if spec.PeerAddress != "" || spec.PeerAddressFrom != nil {
+		return errors.New("spec.defaultGateway is set together with spec.peerAddress or spec.peerAddressFrom: leave all but one out")
+	}
+	if _, known := gatewayFamilies[spec.DefaultGateway]; !known {
+		return fmt.Errorf("spec.defaultGateway %q is not known: want ipv4 or ipv6", spec.DefaultGateway)
+	}
+	return nil
 }
 
 func checkOne(field string, static, perNode bool) error {
@@ -85,6 +102,9 @@ func (b *builder) findEnds(spec *v1alpha1.BGPPeerSpec, e *ends) (reason string, 
 		}); err != nil {
 			return reason, err
 		}
+	}
+	if reason, err = b.findGateway(spec.DefaultGateway, &e.address); err != nil {
+		return reason, err
 	}
 	if reason, err = b.findAddress("spec.peerAddressFrom", spec.PeerAddressFrom, &e.address, parsePeerAddress, b.otherEnd); err != nil {
 		return reason, err

@@ -59,6 +59,9 @@ func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, address ne
 // router's address.
 func possibleFamilies(spec *v1alpha1.BGPPeerSpec) []frrtemplates.Family {
 	if len(spec.AddressFamilies) == 0 {
+		if spec.DefaultGateway != "" {
+			return []frrtemplates.Family{gatewayFamilies[spec.DefaultGateway]}
+		}
 		if cidr, err := netip.ParsePrefix(spec.PeerAddressFrom.CIDR); err == nil {
 			return []frrtemplates.Family{frrtemplates.FamilyOf(cidr.Addr())}
 		}

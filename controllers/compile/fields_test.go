@@ -98,6 +98,9 @@ var fieldCases = []struct {
 	{"BGPPeer.peerAddressFrom.cidr", func(o *objects) {
 		o.peer.Spec.PeerAddress, o.peer.Spec.PeerAddressFrom = "", &v1alpha1.NodeAddressSource{CIDR: "10.2.0.0/16"}
 	}, "  neighbor 10.2.0.2 activate"},
+	{"BGPPeer.defaultGateway", func(o *objects) {
+		o.peer.Spec.PeerAddress, o.peer.Spec.DefaultGateway = "", v1alpha1.DefaultGatewayIPv4
+	}, "  neighbor 10.0.0.254 activate"},
 	{"BGPPeer.peerPort", func(o *objects) { o.peer.Spec.PeerPort = new(int32(1179)) }, " neighbor 192.0.2.1 port 1179"},
 	{"BGPPeer.addressFamilies", func(o *objects) {
 		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}
@@ -202,7 +205,9 @@ func baseObjects() *objects {
 // issues, what is withheld, and what the allocator is told of the pool.
 func (o *objects) decide(t *testing.T) string {
 	t.Helper()
-	s := snapshotOf(t, documents(fieldBase), situation{Network: map[string][]string{"eth1": {"10.1.0.3/31"}, "eth2": {"10.2.0.1/30"}}}, "")
+	s := snapshotOf(t, documents(fieldBase), situation{
+		Network: map[string][]string{"eth1": {"10.1.0.3/31"}, "eth2": {"10.2.0.1/30"}}, Gateways: map[string][]string{"ipv4": {"10.0.0.254"}},
+	}, "")
 	s.Pools = []*v1alpha1.IPAddressPool{&o.pool}
 	s.Peers = []*v1alpha1.BGPPeer{&o.peer}
 	s.Advertisements, s.Communities = []*v1alpha1.BGPAdvertisement{&o.advertisement}, []*v1alpha1.Community{&o.community}

@@ -36,7 +36,9 @@ type situation struct {
 	// Network is what the kernel says: addresses with their length by interface,
 	// "ADDRESS/LENGTH", with " peer ADDRESS" or " fading" behind it. NetworkUnknown
 	// is as in the manager.
-	Network        map[string][]string `json:"network"`
+	Network map[string][]string `json:"network"`
+	// Gateways of the default route by family, "ipv4" or "ipv6".
+	Gateways       map[string][]string `json:"gateways"`
 	NetworkUnknown bool                `json:"networkUnknown"`
 	// Gates: absent is as in the manager, all open.
 	Gates *struct {
@@ -94,7 +96,12 @@ func networkOf(where situation) *snapshot.Network {
 	if where.NetworkUnknown {
 		return nil
 	}
-	network := &snapshot.Network{Interfaces: map[string][]snapshot.InterfaceAddress{}}
+	network := &snapshot.Network{Interfaces: map[string][]snapshot.InterfaceAddress{}, Gateways: map[frrtemplates.Family][]snapshot.Gateway{}}
+	for _, family := range []frrtemplates.Family{frrtemplates.IPv4, frrtemplates.IPv6} {
+		for _, text := range where.Gateways[family.String()] {
+			network.Gateways[family] = append(network.Gateways[family], snapshot.Gateway{Address: netip.MustParseAddr(text), Interface: "eth0"})
+		}
+	}
 	for name, addresses := range where.Network {
 		network.Interfaces[name] = nil
 		for _, text := range addresses {

@@ -71,7 +71,7 @@ func (b *builder) parsePeer(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, selected 
 	if reason, err := b.findEnds(spec, &e); err != nil {
 		// The node's network may come up any time: as a peer that waits for its
 		// Secret, this one holds what it will need.
-		if reason != v1alpha1.ReasonNoNodeAddress || b.fits(ref, ref.Name, NeighborKey{Address: e.address}, e) {
+		if (reason != v1alpha1.ReasonNoNodeAddress && reason != v1alpha1.ReasonNoDefaultGateway) || b.fits(ref, ref.Name, NeighborKey{Address: e.address}, e) {
 			b.refuse(ref, reason, err.Error())
 		}
 		return e, neighbor, false

@@ -50,7 +50,8 @@ func read() (*snapshot.Network, error) {
 			}
 		}
 	}
-	return network, nil
+	network.Gateways, err = gateways(names)
+	return network, err
 }
 
 // unusable are flags of addresses that can't be used (yet): duplicate address

@@ -23,8 +23,10 @@ const (
 	retry = time.Second
 )
 
-// groups of rtnetlink that tell of interfaces and addresses.
-var groups = []uint{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR}
+// groups of rtnetlink that tell of interfaces, addresses and routes.
+var groups = []uint{
+	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
+}
 
 // Watcher tells what the kernel says, when it starts and after each change.
 type Watcher struct {

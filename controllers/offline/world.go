@@ -51,7 +51,7 @@ func NewWorld(objects *Objects, assume Assumptions) *World {
 	if assume.Ready {
 		w.assumeReady()
 	}
-	w.Notes = append(w.Notes, assumed(w.interfacePeers(), "BGPPeer %s takes values from the nodes' interfaces, which only a node knows: where it is the peer's address, the session is left out here")...)
+	w.Notes = append(w.Notes, assumed(w.interfacePeers(), "BGPPeer %s takes values from the nodes' interfaces or routes, which only a node knows: where it is the peer's address, the session is left out here")...)
 	w.Notes = append(w.Notes, assumed(w.assumedNamespaces(), "selectors look at namespaces that aren't given, %s: assumed to have no label but their name")...)
 	slices.Sort(w.Notes)
 	return w
@@ -100,11 +100,15 @@ func assumed[T any](names []T, text string) []string {
 	return []string{fmt.Sprintf(text, strings.Join(texts, ", "))}
 }
 
-// interfacePeers take values from interfaces.
+// interfacePeers take values from interfaces, or their address from a route.
 func (w *World) interfacePeers() []string {
 	var names []string
 	for _, peer := range w.objects.Peers {
 		spec := &peer.Spec
+		if spec.DefaultGateway != "" {
+			names = append(names, peer.Name)
+			continue
+		}
 		for _, source := range []*v1alpha1.NodeAddressSource{spec.PeerAddressFrom, spec.SourceAddressFrom, spec.RouterIDFrom} {
 			if source != nil && (source.Interface != "" || source.CIDR != "") {
 				names = append(names, peer.Name)

@@ -87,6 +87,7 @@ func (s *Store) selectorsChanged() {
 		for _, from := range addressSources(&peer.Spec) {
 			s.readNetwork.add(from)
 		}
+		s.readNetwork.addGateway(peer.Spec.DefaultGateway)
 		s.read.ofNodes.add(peer.Spec.NodeSelectors)
 		for _, value := range NodeValues(&peer.Spec) {
 			s.read.ofNodes.addKey(value.NodeLabel)

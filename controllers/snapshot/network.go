@@ -6,14 +6,24 @@ import (
 	"slices"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
-// Network is what the node's kernel says of its interfaces. In a Snapshot it is
+// Network is what the node's kernel says of its interfaces and routes. In a Snapshot it is
 // what some peer reads of it.
 type Network struct {
 	// Interfaces are the addresses of each interface that is there, by its name,
 	// in the kernel's order.
 	Interfaces map[string][]InterfaceAddress
+	// Gateways are the next hops of the default route of each family, of those
+	// with the lowest metric, sorted.
+	Gateways map[frrtemplates.Family][]Gateway
+}
+
+// Gateway is a next hop. It may be link-local.
+type Gateway struct {
+	Address   netip.Addr
+	Interface string
 }
 
 // InterfaceAddress is a unicast address that can be used: not loopback, not
@@ -31,6 +41,16 @@ type InterfaceAddress struct {
 type readNetwork struct {
 	interfaces Keys
 	cidrs      []netip.Prefix
+	gateways   []frrtemplates.Family
+}
+
+func (r *readNetwork) addGateway(family v1alpha1.GatewayFamily) {
+	switch family {
+	case v1alpha1.DefaultGatewayIPv4:
+		r.gateways = append(r.gateways, frrtemplates.IPv4)
+	case v1alpha1.DefaultGatewayIPv6:
+		r.gateways = append(r.gateways, frrtemplates.IPv6)
+	}
 }
 
 func (r *readNetwork) add(from *v1alpha1.NodeAddressSource) {
@@ -44,7 +64,10 @@ func (r *readNetwork) add(from *v1alpha1.NodeAddressSource) {
 
 // of leaves out what nobody reads: pods' interfaces come and go all the time.
 func (r *readNetwork) of(all *Network) *Network {
-	read := &Network{Interfaces: map[string][]InterfaceAddress{}}
+	read := &Network{Interfaces: map[string][]InterfaceAddress{}, Gateways: map[frrtemplates.Family][]Gateway{}}
+	for _, family := range r.gateways {
+		read.Gateways[family] = all.Gateways[family]
+	}
 	for name, addresses := range all.Interfaces {
 		if _, named := r.interfaces[name]; named {
 			read.Interfaces[name] = addresses
@@ -61,7 +84,8 @@ func (r *readNetwork) of(all *Network) *Network {
 }
 
 func (n *Network) equal(other *Network) bool {
-	return n != nil && other != nil && maps.EqualFunc(n.Interfaces, other.Interfaces, slices.Equal[[]InterfaceAddress])
+	return n != nil && other != nil && maps.EqualFunc(n.Interfaces, other.Interfaces, slices.Equal[[]InterfaceAddress]) &&
+		maps.EqualFunc(n.Gateways, other.Gateways, slices.Equal[[]Gateway])
 }
 
 // SetNetwork takes what the kernel says now. Only what a peer reads matters.

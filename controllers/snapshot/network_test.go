@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
 func networkOf(interfaces map[string][]string) *Network {
@@ -28,6 +29,15 @@ func TestOnlyWhatPeersReadOfTheNetworkMatters(t *testing.T) {
 	reading := peerOf("tor-a", "")
 	reading.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{Interface: "eth1"}
 	reading.Spec.RouterIDFrom = &v1alpha1.NodeAddressSource{CIDR: "10.9.0.0/16"}
+	following := peerOf("tor-b", "")
+	following.Spec.DefaultGateway = v1alpha1.DefaultGatewayIPv4
+	gateway := func(addresses ...string) func() bool {
+		network := networkOf(nil)
+		for _, address := range addresses {
+			network.Gateways = map[frrtemplates.Family][]Gateway{frrtemplates.IPv4: append(network.Gateways[frrtemplates.IPv4], Gateway{Address: netip.MustParseAddr(address)})}
+		}
+		return func() bool { return store.SetNetwork(network) }
+	}
 	set := func(interfaces map[string][]string) func() bool {
 		return func() bool { return store.SetNetwork(networkOf(interfaces)) }
 	}
@@ -49,6 +59,13 @@ func TestOnlyWhatPeersReadOfTheNetworkMatters(t *testing.T) {
 		{"the interface gone", set(map[string][]string{"lo": {"10.9.0.1/32"}}), true},
 		{"back without address", set(map[string][]string{"eth1": nil, "lo": {"10.9.0.1/32"}}), true},
 		{"the peer gone", func() bool { return store.DeletePeer("tor-a") }, true},
+		{"a gateway that nobody reads", gateway("10.0.0.1"), false},
+		{"a peer that does", func() bool { return store.SetPeer(following) }, true},
+		{"the same again", gateway("10.0.0.1"), false},
+		{"another one", gateway("10.0.0.2"), true},
+		{"one more", gateway("10.0.0.2", "10.0.0.3"), true},
+		{"none", gateway(), true},
+		{"no peer", func() bool { return store.DeletePeer("tor-b") }, true},
 		{"what it read", set(map[string][]string{"eth1": {"10.1.0.9/24"}}), false},
 	} {
 		if got := step.do(); got != step.want {

@@ -142,7 +142,7 @@ func (f *fabric) keeps(ctx context.Context, before map[router.Router]map[netip.A
 }
 
 var _ = Describe("Ends of sessions", func() {
-	It("S4 N1 N3 each node has its AS number, addresses and router-id from its label, annotation, interface and CIDR, and follows them", func(ctx SpecContext) {
+	It("S4 S14 N1 N3 each node has its AS number, addresses and router-id from its label, annotation, interface and CIDR, or its gateway for router, and follows them", func(ctx SpecContext) {
 		f := newFabric(ctx)
 		none := netip.Addr{}
 		node1, node2 := f.Nodes()[0].Config(), f.Nodes()[1].Config()
@@ -214,5 +214,50 @@ var _ = Describe("Ends of sessions", func() {
 		By("an address that changes: another identifier")
 		Expect(link.Batch(f.Node("node2").Box(), fmt.Sprintf("addr del %s/32 dev lo", loopback(2)), fmt.Sprintf("addr add %s/32 dev lo", loopback(22)))).To(Succeed())
 		f.seen(ctx, f.Router("tor-b"), node2.IPv6, asnOf(2), loopback(22))
+
+		checkGateway(ctx, f)
 	}, SpecTimeout(3*specTimeout))
 })
+
+// checkGateway replaces the peers by the nodes' default gateways, which are tor-a
+// at first, and lets those of node1 change.
+func checkGateway(ctx context.Context, f *fabric) {
+	GinkgoHelper()
+	By("default gateways")
+	deletePeers(ctx, f.Lab)
+	peers := map[router.Family]*v1alpha1.BGPPeer{}
+	for _, family := range families {
+		peers[family] = f.peer("gateway-"+string(family), func(s *v1alpha1.BGPPeerSpec) {
+			s.PeerAddress, s.DefaultGateway = "", v1alpha1.GatewayFamily(family)
+		})
+		Expect(f.Create(ctx, peers[family])).To(Succeed())
+	}
+	torA, torB, none := f.Router("tor-a"), f.Router("tor-b"), netip.Addr{}
+	own := func(number int, family router.Family) netip.Addr {
+		return f.NodeAddresses(family, fmt.Sprint("node", number))[0]
+	}
+	id := func(number int) netip.Addr { return own(number, router.IPv4) }
+	for _, family := range families {
+		for number := range 2 {
+			f.seen(ctx, torA, own(number+1, family), asnOf(number+1), id(number+1))
+		}
+		f.accepted(ctx, peers[family], "True "+v1alpha1.ReasonAccepted)
+	}
+	sessions2 := f.sessionsOf(ctx, 2)
+	everything := map[router.Family]string{router.IPv4: "0.0.0.0/0", router.IPv6: "::/0"}
+	for _, family := range families {
+		By("another gateway, then none, over " + string(family))
+		route := func(verb, via string) {
+			GinkgoHelper()
+			Expect(link.Batch(f.Node("node1").Box(), "route "+verb+" "+everything[family]+" via "+f.RouterAddress(via, family).String())).To(Succeed())
+		}
+		// Not "replace": of IPv6 routes that leaves both.
+		route("del", "tor-a")
+		f.seen(ctx, torA, own(1, family), 0, none)
+		f.accepted(ctx, peers[family], "True "+v1alpha1.ReasonPartiallyAccepted, "node1", "default route")
+		route("add", "tor-b")
+		f.seen(ctx, torB, own(1, family), asnOf(1), id(1))
+		f.accepted(ctx, peers[family], "True "+v1alpha1.ReasonAccepted)
+	}
+	f.keeps(ctx, sessions2)
+}
