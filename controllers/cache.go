@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 // NewScheme has every type that the manager reads or writes.
@@ -54,11 +55,11 @@ func trim[T client.Object](of func(T)) func(any) (any, error) {
 }
 
 // trimService keeps what decides who it is, which address it gets and where it is
-// announced, the status, and Herald's own annotations.
+// announced, the status, Herald's own annotations and those that say the same.
 func trimService(service *corev1.Service) {
 	service.OwnerReferences = nil
 	for name := range service.Annotations {
-		if !strings.HasPrefix(name, v1alpha1.GroupName+"/") {
+		if !strings.HasPrefix(name, v1alpha1.GroupName+"/") && !status.IsTwin(name) {
 			delete(service.Annotations, name)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 const (
@@ -39,6 +41,8 @@ type Options struct {
 	Lease       Lease
 	// Metrics and Probes are the addresses to listen on; "0" is none.
 	Metrics, Probes string
+	// Annotations of Services that are read.
+	Annotations status.Annotations
 }
 
 // NewManager is the whole manager, ready to start.
@@ -76,5 +80,5 @@ func NewManager(client *rest.Config, options Options) (ctrl.Manager, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return mgr, setup(mgr)
+	return mgr, setup(mgr, options.Annotations)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/migrate"
 	"github.com/herald-lb/herald/controllers/offline"
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 var _ = Describe("Offline", func() {
@@ -34,7 +35,7 @@ var _ = Describe("Offline", func() {
 		By("and what would be applied over it")
 		above := &offline.Objects{Services: []*corev1.Service{newService("more", "4")}}
 		all := above.Over(objects)
-		Expect(all.Allocate()).To(BeEmpty())
+		Expect(all.Allocate(status.Annotations{})).To(BeEmpty())
 		var given []string
 		for _, service := range all.Services {
 			if service.Spec.Type == corev1.ServiceTypeLoadBalancer {

@@ -45,6 +45,8 @@ type serviceReconciler struct {
 	// shown yet.
 	unseen map[types.NamespacedName]uint64
 	tell   teller
+	// annotations that are read.
+	annotations status.Annotations
 }
 
 func (r *serviceReconciler) setup(mgr ctrl.Manager) error {
@@ -116,7 +118,7 @@ func (r *serviceReconciler) decide(ctx context.Context, service *corev1.Service)
 	if err := r.client.Get(ctx, types.NamespacedName{Name: key.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("service %q: namespace: %w", key, err)
 	}
-	decision, effects := r.alloc.set(status.DemandOf(service, namespace.Labels))
+	decision, effects := r.alloc.set(r.annotations.DemandOf(service, namespace.Labels))
 	r.spread(ctx, effects)
 	if status.ApplyDecision(service.DeepCopy(), decision) {
 		r.writes.enqueue(key)
@@ -201,7 +203,7 @@ func (r *serviceReconciler) listDemands(ctx context.Context) ([]allocator.Demand
 		}
 		for i := range list.Items {
 			if service := &list.Items[i]; snapshot.IsHeralds(service) {
-				demands = append(demands, status.DemandOf(service, labels[service.Namespace]))
+				demands = append(demands, r.annotations.DemandOf(service, labels[service.Namespace]))
 			}
 		}
 		if page = list.Continue; page == "" {

@@ -6,10 +6,12 @@ import (
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 // setup adds all reconcilers of the manager.
-func setup(mgr ctrl.Manager) error {
+func setup(mgr ctrl.Manager, annotations status.Annotations) error {
 	client, live := mgr.GetClient(), mgr.GetAPIReader()
 	recorder := mgr.GetEventRecorder(reportingController)
 	alloc, fleet := newAllocation(), newFleet(mgr.GetCache())
@@ -17,7 +19,7 @@ func setup(mgr ctrl.Manager) error {
 		return err
 	}
 	service := &serviceReconciler{
-		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder},
+		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder}, annotations: annotations,
 	}
 	for name, setup := range map[string]func(ctrl.Manager) error{
 		"service":          service.setup,

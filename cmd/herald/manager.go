@@ -10,6 +10,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/controllers/status"
 	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/internal/version"
 )
@@ -22,6 +23,7 @@ type managerFlags struct {
 	metrics     string
 	probes      string
 	logLevel    string
+	annotations status.Annotations
 }
 
 func newManagerCommand() *cobra.Command {
@@ -40,6 +42,7 @@ func newManagerCommand() *cobra.Command {
 	set.BoolVar(&flags.leaderElect, "leader-elect", false, "run only while holding the lease; needed with more than one replica")
 	set.StringVar(&flags.metrics, "metrics-bind-address", "0", "address of the metrics endpoint; 0 switches it off")
 	set.StringVar(&flags.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches them off")
+	set.BoolVar(&flags.annotations.MetalLB, "metallb-annotations", false, "read metallb.io/loadBalancerIPs, address-pool and allow-shared-ip of Services too (and metallb.universe.tf/...), as Herald's ips, pool and sharing-key")
 	set.StringVar(&flags.logLevel, "log-level", "info", "debug, info or error")
 	return command
 }
@@ -64,7 +67,7 @@ func runManager(ctx context.Context, flags managerFlags) error {
 	}
 	mgr, err := controllers.NewManager(client, controllers.Options{
 		Namespace: flags.namespace, LeaderElect: flags.leaderElect, Lease: controllers.DefaultLease,
-		Metrics: flags.metrics, Probes: flags.probes,
+		Metrics: flags.metrics, Probes: flags.probes, Annotations: flags.annotations,
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers"
 	"github.com/herald-lb/herald/controllers/offline"
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 // input is where a command reads objects from: manifests, the cluster, or
@@ -24,12 +25,14 @@ type input struct {
 	files            resource.FilenameOptions
 	live             bool
 	secretsNamespace string
+	annotations      status.Annotations
 }
 
 func (i *input) addFlags(set *pflag.FlagSet) {
 	set.StringSliceVarP(&i.files.Filenames, "filename", "f", nil, "file, directory or URL of manifests, - for the standard input; without it the cluster is read")
 	set.BoolVarP(&i.files.Recursive, "recursive", "R", false, "look into the directories in a directory of -f too")
 	set.BoolVar(&i.live, "live", false, "read the cluster too, as it would be if the manifests of -f were applied")
+	set.BoolVar(&i.annotations.MetalLB, "metallb-annotations", false, "read MetalLB's annotations of Services too, as the manager does with this flag")
 	set.StringVar(&i.secretsNamespace, "secrets-namespace", v1alpha1.DefaultSecretsNamespace, "namespace of the peers' password Secrets")
 }
 

@@ -88,7 +88,8 @@ func (f *lintFlags) read(ctx context.Context) (lint.Input, error) {
 	cluster, secretsKnown, err := f.input.objects(ctx)
 	return lint.Input{
 		Manifests: manifests, Cluster: cluster, Reader: offline.Reader{Namespace: f.input.namespace()},
-		Assume: offline.Assumptions{SecretsNamespace: f.input.secretsNamespace, Ready: true, SecretsKnown: secretsKnown},
+		Assume:      offline.Assumptions{SecretsNamespace: f.input.secretsNamespace, Ready: true, SecretsKnown: secretsKnown},
+		Annotations: f.input.annotations,
 	}, err
 }
 

@@ -57,7 +57,7 @@ func (f *migrateFlags) run(ctx context.Context) error {
 		manifests = append(found, manifests...)
 	}
 	plan, err := migrate.Make(manifests, migrate.Options{
-		SecretsNamespace: f.input.secretsNamespace, AtOnce: f.atOnce, Reader: offline.Reader{Namespace: f.input.namespace()},
+		SecretsNamespace: f.input.secretsNamespace, AtOnce: f.atOnce, Annotations: f.input.annotations, Reader: offline.Reader{Namespace: f.input.namespace()},
 	})
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func (f *renderFlags) run(ctx context.Context) error {
 	}
 	// 2. Addresses, as the manager gives them; in a cluster it has.
 	if len(manifests) > 0 {
-		for _, pending := range objects.Allocate() {
+		for _, pending := range objects.Allocate(f.input.annotations) {
 			warn(errOut, "Service/%s %s: %s", pending.Service, pending.Reason, pending.Message)
 		}
 	}

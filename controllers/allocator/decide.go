@@ -197,7 +197,7 @@ func (a *Allocator) answerAddress(r *record, family frrtemplates.Family, addr ne
 	case pool == nil:
 		found.refuse(v1alpha1.ReasonNotInPool, a.outsideMessage(addr))
 	case r.demand.Request.Pool != "" && r.demand.Request.Pool != pool.Name:
-		found.refuse(v1alpha1.ReasonInvalidRequest, otherPoolMessage(addr, pool.Name, r.demand.Request.Pool))
+		found.refuse(v1alpha1.ReasonInvalidRequest, otherPoolMessage(addr, pool.Name, &r.demand.Request))
 	case r.held[found.at] == addr:
 		found.addr = addr
 	case whyNot(pool, r.demand.Asker) != "":

@@ -81,15 +81,15 @@ func (a *Allocator) explain(r *record, family frrtemplates.Family) (reason, mess
 func (a *Allocator) explainPool(r *record, family frrtemplates.Family, name string) (reason, message string) {
 	pool := a.pools.Get(name)
 	if pool == nil {
-		return v1alpha1.ReasonNotInPool, fmt.Sprintf("annotation %s asks for IPAddressPool %s, which does not exist: make it, or ask for another one", v1alpha1.AnnotationPool, quoted(name))
+		return v1alpha1.ReasonNotInPool, fmt.Sprintf("annotation %s asks for IPAddressPool %s, which does not exist: make it, or ask for another one", r.demand.Request.PoolFrom, quoted(name))
 	}
 	if why := whyNot(pool, r.demand.Asker); why != "" {
 		return v1alpha1.ReasonNotAllowed, why
 	}
 	if a.spaces[name][index(family)] == nil {
-		return v1alpha1.ReasonNotInPool, fmt.Sprintf("IPAddressPool %s, which annotation %s asks for, has no %s addresses: add some, or ask for another one", quoted(name), v1alpha1.AnnotationPool, familyName(family))
+		return v1alpha1.ReasonNotInPool, fmt.Sprintf("IPAddressPool %s, which annotation %s asks for, has no %s addresses: add some, or ask for another one", quoted(name), r.demand.Request.PoolFrom, familyName(family))
 	}
-	return v1alpha1.ReasonPoolExhausted, fmt.Sprintf("no free %s address left in IPAddressPool %s, which annotation %s asks for: add addresses to it, or delete a Service that has one", familyName(family), quoted(name), v1alpha1.AnnotationPool)
+	return v1alpha1.ReasonPoolExhausted, fmt.Sprintf("no free %s address left in IPAddressPool %s, which annotation %s asks for: add addresses to it, or delete a Service that has one", familyName(family), quoted(name), r.demand.Request.PoolFrom)
 }
 
 // outsideMessage says why no pool has an address.
@@ -105,9 +105,9 @@ func (a *Allocator) outsideMessage(addr netip.Addr) string {
 	return fmt.Sprintf("%s is asked for, but it is in no IPAddressPool: add it to one, or ask for an address of a pool", addr)
 }
 
-func otherPoolMessage(addr netip.Addr, has, asked string) string {
+func otherPoolMessage(addr netip.Addr, has string, asked *Request) string {
 	return fmt.Sprintf("%s is asked for, but it is of IPAddressPool %s and annotation %s asks for %s: remove one of them or let them agree",
-		addr, quoted(has), v1alpha1.AnnotationPool, quoted(asked))
+		addr, quoted(has), asked.PoolFrom, quoted(asked.Pool))
 }
 
 func takenMessage(addr netip.Addr, user *record, why string) string {

@@ -25,7 +25,7 @@ func FuzzReadRequest(f *testing.F) {
 		if v6 {
 			families = append(families, frrtemplates.IPv6)
 		}
-		request := ReadRequest(ips, field, pool, families)
+		request := ReadRequest(Asked{IPs: ips, Pool: pool, LoadBalancerIP: field}, families)
 		if request.Problem != "" {
 			if len(request.Problem) > 1000 || !utf8.ValidString(request.Problem) || len(request.Addresses) > 0 {
 				t.Errorf("%q beside %v", request.Problem, request.Addresses)

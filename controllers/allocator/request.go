@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/herald-lb/herald/api/v1alpha1"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
@@ -16,6 +15,8 @@ type Request struct {
 	Addresses []netip.Addr
 	// Pool by name, "" for any.
 	Pool string
+	// PoolFrom is the annotation that asks for it.
+	PoolFrom string
 	// Problem is why the request can't be met whatever the pools are, with field
 	// and remedy; "" if there is none.
 	Problem string
@@ -38,21 +39,31 @@ func quoted(text string) string { return fmt.Sprintf("%.*q", maxQuoted, text) }
 
 const ipField = "spec.loadBalancerIP"
 
-// ReadRequest reads the annotations herald-lb.io/ips and herald-lb.io/pool and
-// spec.loadBalancerIP of a Service with these families. Empty texts ask for
-// nothing.
-func ReadRequest(ips, loadBalancerIP, pool string, families []frrtemplates.Family) Request {
-	request := Request{Pool: strings.TrimSpace(pool)}
+// Asked is what a Service's texts ask for. Empty ones ask for nothing.
+type Asked struct {
+	// IPs and Pool are the values of annotations, IPsFrom and PoolFrom their names.
+	IPs, IPsFrom, Pool, PoolFrom string
+	// LoadBalancerIP is the field of that name.
+	LoadBalancerIP string
+}
+
+// ReadRequest reads what a Service with these families asks for.
+func ReadRequest(asked Asked, families []frrtemplates.Family) Request {
+	ips, loadBalancerIP := asked.IPs, asked.LoadBalancerIP
+	request := Request{Pool: strings.TrimSpace(asked.Pool)}
+	if request.Pool != "" {
+		request.PoolFrom = asked.PoolFrom
+	}
 	var fromIPs []netip.Addr
 	if strings.TrimSpace(ips) != "" {
-		fromIPs, request.Problem = readAddresses("annotation "+v1alpha1.AnnotationIPs, strings.Split(ips, ","))
+		fromIPs, request.Problem = readAddresses("annotation "+asked.IPsFrom, strings.Split(ips, ","))
 	}
 	var fromField []netip.Addr
 	if loadBalancerIP != "" && request.Problem == "" {
 		fromField, request.Problem = readAddresses(ipField, []string{loadBalancerIP})
 	}
 	if request.Problem == "" {
-		request.Problem = disagreement(fromIPs, fromField)
+		request.Problem = disagreement(asked.IPsFrom, fromIPs, fromField)
 	}
 	if len(fromIPs) == 0 {
 		fromIPs = fromField
@@ -83,12 +94,12 @@ func readAddresses(field string, texts []string) (addresses []netip.Addr, proble
 	return addresses, ""
 }
 
-func disagreement(fromIPs, fromField []netip.Addr) string {
+func disagreement(annotation string, fromIPs, fromField []netip.Addr) string {
 	if len(fromIPs) == 0 || len(fromField) == 0 || slices.Contains(fromIPs, fromField[0]) {
 		return ""
 	}
 	return fmt.Sprintf("annotation %s asks for %s, %s for %s: remove one of them or let them agree",
-		v1alpha1.AnnotationIPs, joined(fromIPs), ipField, fromField[0])
+		annotation, joined(fromIPs), ipField, fromField[0])
 }
 
 // impossible says why no set of pools can meet the request.

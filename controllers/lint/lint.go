@@ -11,6 +11,7 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/offline"
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 // Input is what is looked at.
@@ -21,6 +22,8 @@ type Input struct {
 	Reader  offline.Reader
 	// Assume is what the manifests don't say.
 	Assume offline.Assumptions
+	// Annotations of Services that the manager reads.
+	Annotations status.Annotations
 }
 
 // Report is what was found.
@@ -49,7 +52,7 @@ func Lint(ctx context.Context, input Input) (*Report, error) {
 		objects = objects.Over(input.Cluster)
 	}
 	// 2. What the manager would not give.
-	for _, pending := range objects.Allocate() {
+	for _, pending := range objects.Allocate(input.Annotations) {
 		ref := compile.ObjectRef{Kind: "Service", Namespace: pending.Service.Namespace, Name: pending.Service.Name}
 		findings = append(findings, about(ref, Error, pending.Reason, pending.Message))
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/herald-lb/herald/controllers/admission"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/offline"
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 // Options of a migration.
@@ -19,6 +20,8 @@ type Options struct {
 	// AtOnce leaves out what lets the nodes be moved one by one: the label of the
 	// cut-over in the BGPPeers' nodeSelectors.
 	AtOnce bool
+	// Annotations that the manager reads: with MetalLB's no Service needs others.
+	Annotations status.Annotations
 	// Reader says which namespace objects have that name none.
 	Reader offline.Reader
 }

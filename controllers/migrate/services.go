@@ -14,17 +14,11 @@ import (
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/offline"
 	"github.com/herald-lb/herald/controllers/snapshot"
+	"github.com/herald-lb/herald/controllers/status"
 )
 
-// twins of Herald's annotations, without the prefix.
-var twins = []struct{ theirs, ours string }{
-	{"loadBalancerIPs", v1alpha1.AnnotationIPs},
-	{"address-pool", v1alpha1.AnnotationPool},
-	{"allow-shared-ip", v1alpha1.AnnotationSharingKey},
-}
-
-// prefixes of MetalLB's annotations, the newer one first.
-var prefixes = []string{"metallb.io/", "metallb.universe.tf/"}
+// ours are Herald's annotations in the order in which they are written.
+var ours = []string{v1alpha1.AnnotationIPs, v1alpha1.AnnotationPool, v1alpha1.AnnotationSharingKey}
 
 // services says what to change on Services, and which would not keep their
 // address.
@@ -50,22 +44,22 @@ func (p *planner) services(all []*corev1.Service) {
 // annotate gives a Service Herald's annotations for those of MetalLB.
 func (p *planner) annotate(service *corev1.Service) *corev1.Service {
 	var pairs []string
-	for _, twin := range twins {
-		value := ""
-		for _, prefix := range prefixes {
-			if found := service.Annotations[prefix+twin.theirs]; value == "" {
+	for _, annotation := range ours {
+		theirs, value := status.MetalLBTwins[annotation], ""
+		for _, name := range theirs {
+			if found := service.Annotations[name]; value == "" {
 				value = found
 			} else if found != "" && found != value {
-				p.remark("annotations %s%s and %s%s disagree (%q, %q): the first one is taken", prefixes[0], twin.theirs, prefixes[1], twin.theirs, value, found)
+				p.remark("annotations %s and %s disagree (%q, %q): the first one is taken", theirs[0], theirs[1], value, found)
 			}
 		}
-		if value == "" || service.Annotations[twin.ours] != "" {
+		if value == "" || service.Annotations[annotation] != "" {
 			continue
 		}
-		service.Annotations[twin.ours] = value
-		pairs = append(pairs, twin.ours+"="+shellQuoted(value))
+		service.Annotations[annotation] = value
+		pairs = append(pairs, annotation+"="+shellQuoted(value))
 	}
-	if len(pairs) > 0 {
+	if len(pairs) > 0 && !p.options.Annotations.MetalLB {
 		p.plan.Annotate = append(p.plan.Annotate, fmt.Sprintf("kubectl -n %s annotate service %s %s", service.Namespace, service.Name, strings.Join(pairs, " ")))
 	}
 	return service
@@ -92,7 +86,7 @@ func (p *planner) checkAddresses(services []*corev1.Service) {
 		before[service.Namespace+"/"+service.Name] = addressesOf(service)
 	}
 	why := map[string]string{}
-	for _, pending := range objects.Allocate() {
+	for _, pending := range objects.Allocate(p.options.Annotations) {
 		why[pending.Service.String()] = pending.Reason + ": " + pending.Message
 	}
 	for _, service := range objects.Services {

@@ -22,13 +22,13 @@ type Pending struct {
 
 // Allocate gives Services their addresses as a manager does that takes over, and
 // says which ones lack something and why.
-func (o *Objects) Allocate() []Pending {
+func (o *Objects) Allocate(annotations status.Annotations) []Pending {
 	set, _ := pools.Accept(o.Pools)
 	labels := o.namespaceLabels()
 	var demands []allocator.Demand
 	for _, service := range o.Services {
 		if snapshot.IsHeralds(service) {
-			demands = append(demands, status.DemandOf(service, labels[service.Namespace]))
+			demands = append(demands, annotations.DemandOf(service, labels[service.Namespace]))
 		}
 	}
 	decided := allocator.New()

@@ -20,18 +20,31 @@ import (
 )
 
 // DemandOf is what a Service in a namespace with these labels asks of the
-// allocator.
+// allocator by Herald's annotations.
 func DemandOf(service *corev1.Service, namespace map[string]string) allocator.Demand {
+	return Annotations{}.DemandOf(service, namespace)
+}
+
+// DemandOf is what a Service in a namespace with these labels asks of the
+// allocator.
+func (a Annotations) DemandOf(service *corev1.Service, namespace map[string]string) allocator.Demand {
+	ips, ipsProblem := a.read(service, v1alpha1.AnnotationIPs)
+	pool, poolProblem := a.read(service, v1alpha1.AnnotationPool)
+	key, keyProblem := a.read(service, v1alpha1.AnnotationSharingKey)
 	demand := allocator.Demand{
 		Service:  types.NamespacedName{Namespace: service.Namespace, Name: service.Name},
 		Created:  service.CreationTimestamp.Time,
 		Families: familiesOf(service),
 		Asker:    pools.Asker{Namespace: service.Namespace, NamespaceLabels: namespace, Labels: service.Labels},
-		Sharing:  sharingOf(service),
+		Sharing:  sharingOf(service, key.value),
 		Version:  VersionOf(service),
 	}
-	demand.Request = allocator.ReadRequest(service.Annotations[v1alpha1.AnnotationIPs], service.Spec.LoadBalancerIP,
-		service.Annotations[v1alpha1.AnnotationPool], demand.Families)
+	demand.Request = allocator.ReadRequest(allocator.Asked{
+		IPs: ips.value, IPsFrom: ips.name, Pool: pool.value, PoolFrom: pool.name, LoadBalancerIP: service.Spec.LoadBalancerIP,
+	}, demand.Families)
+	if problem := cmp.Or(ipsProblem, poolProblem, keyProblem); problem != "" {
+		demand.Request = allocator.Request{Problem: problem}
+	}
 	if policy := service.Spec.IPFamilyPolicy; policy != nil {
 		demand.AnyFamily = *policy == corev1.IPFamilyPolicyPreferDualStack
 	}
@@ -69,8 +82,7 @@ func VersionOf(service *corev1.Service) uint64 {
 }
 
 // sharingOf is whom a Service would share an address with.
-func sharingOf(service *corev1.Service) allocator.Sharing {
-	key := service.Annotations[v1alpha1.AnnotationSharingKey]
+func sharingOf(service *corev1.Service, key string) allocator.Sharing {
 	if key == "" {
 		return allocator.Sharing{}
 	}
