@@ -42,6 +42,12 @@ var valid = map[string]func() map[string]any{
 			"echoMode": true, "echoInterval": int64(10), "passiveMode": true, "minimumTtl": int64(1),
 		}
 	},
+	"FRRSnippet": func() map[string]any {
+		return map[string]any{
+			"config": strings.Repeat("x", 16384), "priority": int64(65535),
+			"nodeSelectors": []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}},
+		}
+	},
 	"Community": func() map[string]any {
 		return map[string]any{"communities": []any{
 			map[string]any{"name": "gold", "value": "64512:100"}, map[string]any{"name": "Big-1.a_b", "value": "large:1:2:3"},
@@ -413,6 +419,23 @@ var _ = Describe("Admission", func() {
 	It("V8 BGPPeer refuses a name of a profile that can't be", func() {
 		refuses("BGPPeer", "bfdProfile", strings.Repeat("x", 254), "Too long")
 	})
+
+	DescribeTable("FRRSnippet refuses", func(field string, value any, message string) {
+		refuses("FRRSnippet", field, value, message)
+	},
+		Entry("no configuration", "config", nil, "Required value"),
+		Entry("an empty one", "config", "", "should be at least 1 chars"),
+		Entry("a very long one", "config", strings.Repeat("x", 16385), "Too long"),
+		Entry("a negative priority", "priority", int64(-1), "should be greater than or equal to 0"),
+		Entry("too high a priority", "priority", int64(65536), "should be less than or equal to 65535"),
+		Entry("too many selectors", "nodeSelectors", func() []any {
+			all := make([]any, 65)
+			for i := range all {
+				all[i] = map[string]any{}
+			}
+			return all
+		}(), "must have at most 64 items"),
+	)
 
 	DescribeTable("V6 BGPAdvertisement refuses", func(community, message string) {
 		refuses("BGPAdvertisement", "communities", []any{community}, message)

@@ -8,6 +8,7 @@ import (
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 	"github.com/herald-lb/herald/reloader/exchange"
+	"github.com/herald-lb/herald/reloader/snippet"
 )
 
 // appliedFrom is what the file of this boot says. Of the host's forwarding it
@@ -16,8 +17,9 @@ func appliedFrom(file *exchange.File, host snapshot.Host) (*snapshot.Applied, sn
 	if file == nil {
 		return nil, host
 	}
-	host.Forwarding = forwardingOf(file.Body)
-	return compile.ParseApplied(file.Body), host
+	base, _ := snippet.Split(file.Body)
+	host.Forwarding = forwardingOf(base)
+	return compile.ParseApplied(base), host
 }
 
 // forwardingOf reads back what frr.conf says about the host: a line only for

@@ -27,7 +27,7 @@ type fleet struct {
 	cache   cache.Cache
 	watches fleetWatches
 	// peers and those after it are the reconcilers to tell.
-	peers, advertisements, communities, profiles, services trigger
+	peers, advertisements, communities, profiles, snippets, services trigger
 
 	mutex sync.RWMutex
 	state status.Fleet
@@ -89,6 +89,7 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 	advertisements := &v1alpha1.BGPAdvertisementList{}
 	communities := &v1alpha1.CommunityList{}
 	profiles := &v1alpha1.BFDProfileList{}
+	snippets := &v1alpha1.FRRSnippetList{}
 	for kind, list := range map[string]func() error{
 		"Nodes":             func() error { return f.cache.List(ctx, nodes) },
 		"IPAddressPools":    func() error { return f.cache.List(ctx, pools) },
@@ -96,6 +97,7 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 		"BGPAdvertisements": func() error { return f.cache.List(ctx, advertisements) },
 		"Communities":       func() error { return f.cache.List(ctx, communities) },
 		"BFDProfiles":       func() error { return f.cache.List(ctx, profiles) },
+		"FRRSnippets":       func() error { return f.cache.List(ctx, snippets) },
 	} {
 		if err := list(); err != nil {
 			return nil, snapshot.Snapshot{}, fmt.Errorf("list of %s: %w", kind, err)
@@ -106,6 +108,7 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 		Pools: pointers(pools.Items), Peers: pointers(peers.Items), Advertisements: pointers(advertisements.Items),
 		Communities: pointers(communities.Items),
 		BFDProfiles: pointers(profiles.Items),
+		Snippets:    pointers(snippets.Items),
 	}, nil
 }
 
@@ -129,7 +132,7 @@ func (f *fleet) namespaceChanged() {
 }
 
 func (f *fleet) tellAll() {
-	for _, reconciler := range []*trigger{&f.peers, &f.advertisements, &f.communities, &f.profiles, &f.services} {
+	for _, reconciler := range []*trigger{&f.peers, &f.advertisements, &f.communities, &f.profiles, &f.snippets, &f.services} {
 		reconciler.enqueue(allRequest)
 	}
 }

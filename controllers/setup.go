@@ -30,6 +30,7 @@ func setup(mgr ctrl.Manager, annotations status.Annotations) error {
 		"bgpadvertisement": (&advertisementReconciler{client: client, fleet: fleet}).setup,
 		"community":        (&communityReconciler{client: client, fleet: fleet}).setup,
 		"bfdprofile":       (&profileReconciler{client: client, fleet: fleet}).setup,
+		"frrsnippet":       (&snippetReconciler{client: client, fleet: fleet}).setup,
 		"bgpsession":       (&sessionReconciler{client: client, live: live}).setup,
 		"bgpnode":          (&nodeStatusReconciler{client: client, live: live, clock: clock.RealClock{}}).setup,
 	} {

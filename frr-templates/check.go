@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -71,6 +72,11 @@ func checkConfig(config *Config) error {
 		}
 		defined[config.RouteMaps[i].Name] = true
 	}
+	for _, snippet := range config.Snippets {
+		if err := checkSnippet(snippet); err != nil {
+			return fmt.Errorf("snippet %q: %w", snippet.Name, err)
+		}
+	}
 	for i := range config.Routers {
 		for _, neighbor := range config.Routers[i].Neighbors {
 			if neighbor.BFDProfile != "" && !profiles[neighbor.BFDProfile] {
@@ -79,6 +85,20 @@ func checkConfig(config *Config) error {
 		}
 		if err := checkRouter(&config.Routers[i], defined); err != nil {
 			return fmt.Errorf("router of VRF %q: %w", config.Routers[i].VRF, err)
+		}
+	}
+	return nil
+}
+
+// checkSnippet refuses what would make other lines of it, or another snippet.
+func checkSnippet(snippet Snippet) error {
+	if err := checkWord(snippet.Name); err != nil {
+		return fmt.Errorf("name %w", err)
+	}
+	for i, line := range snippet.Lines {
+		comment := strings.HasPrefix(strings.TrimLeft(line, " "), "!")
+		if comment && line != "!" || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return fmt.Errorf("line %d holds a comment, a control or a non-ASCII character", i+1)
 		}
 	}
 	return nil

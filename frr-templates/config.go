@@ -18,6 +18,17 @@ type Config struct {
 	BFDProfiles []BFDProfile
 	// RouteMaps by name. Every map that a Network or a NeighborFamily names is here.
 	RouteMaps []RouteMap
+	// Snippets are what users add, in their order. They stand behind all else, and
+	// the reloader tries each before FRR gets what it means.
+	Snippets []Snippet
+}
+
+// Snippet is extra configuration: the lines of a user, checked.
+type Snippet struct {
+	// Name of the FRRSnippet.
+	Name string
+	// Lines hold no control character, and no comment but "!".
+	Lines []string
 }
 
 // Forwarding says whether the host forwards packets of each family.

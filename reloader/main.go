@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"github.com/herald-lb/herald/reloader/observe"
 	"github.com/herald-lb/herald/reloader/publish"
 	"github.com/herald-lb/herald/reloader/report"
+	"github.com/herald-lb/herald/reloader/trial"
 )
 
 type options struct {
@@ -31,6 +33,9 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == trial.Command {
+		trial.Main()
+	}
 	var o options
 	flag.StringVar(&o.exchangeDir, "exchange-dir", exchange.DefaultDir, "directory shared with the agent")
 	flag.StringVar(&o.frrRunDir, "frr-run-dir", "/var/run/frr", "FRR's run directory with its vty sockets")
@@ -91,7 +96,8 @@ func work(ctx context.Context, o options, bootID string, before []report.Session
 		Startup: &apply.Startup{Dir: o.frrRunDir, Version: version.Version, BootID: bootID},
 		Log:     log, Now: time.Now,
 	}
-	l := loop.New(o.exchangeDir, applier, writer.Update, log)
+	frr := trial.Job{Vtysh: o.vtysh, LibDir: filepath.Dir(o.frrReload), RunDir: o.frrRunDir, Daemons: o.scratchDaemons()}
+	l := loop.New(o.exchangeDir, applier, frr, writer.Update, log)
 	l.CheckInterval = max(o.checkInterval, time.Second)
 	observer := &observe.Observer{
 		RunDir: o.frrRunDir, Daemons: o.daemons(), Before: before, Log: log, Now: time.Now,
@@ -124,6 +130,16 @@ func (o options) daemons() []string {
 	daemons := []string{"zebra", "bgpd", "bfdd", "staticd"}
 	if _, err := os.Stat(filepath.Join(filepath.Dir(o.frrReload), "mgmtd")); err == nil {
 		daemons = append(daemons, "mgmtd")
+	}
+	return daemons
+}
+
+// scratchDaemons are the same in the order of starting: the others take their
+// configuration from mgmtd.
+func (o options) scratchDaemons() []string {
+	daemons := o.daemons()
+	if i := slices.Index(daemons, "mgmtd"); i > 0 {
+		daemons = slices.Insert(slices.Delete(daemons, i, i+1), 0, "mgmtd")
 	}
 	return daemons
 }

@@ -27,6 +27,13 @@ type BGPNodeStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Issues []NodeIssue `json:"issues,omitempty"`
+	// snippets are the FRRSnippets that the node has, in their order. Why one is
+	// refused is among the issues.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Snippets []NodeSnippet `json:"snippets,omitempty"`
 	// conditions: Programmed, Ready.
 	// +optional
 	// +listType=map
@@ -88,6 +95,28 @@ type NodeIssue struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message"`
 }
+
+// NodeSnippet says what became of a FRRSnippet on a node.
+type NodeSnippet struct {
+	// name of the FRRSnippet.
+	Name string `json:"name"`
+	// generation of it that this is about.
+	Generation int64 `json:"generation"`
+	// state: Accepted, Refused, or Pending while it is tried; what an earlier
+	// generation did stays meanwhile.
+	State NodeSnippetState `json:"state"`
+}
+
+// NodeSnippetState is what became of a FRRSnippet on a node.
+// +kubebuilder:validation:Enum=Accepted;Refused;Pending
+type NodeSnippetState string
+
+// The states of a FRRSnippet on a node.
+const (
+	NodeSnippetAccepted NodeSnippetState = "Accepted"
+	NodeSnippetRefused  NodeSnippetState = "Refused"
+	NodeSnippetPending  NodeSnippetState = "Pending"
+)
 
 // BGPNode is the state of Herald on one node; it has the Node's name.
 // +kubebuilder:object:root=true

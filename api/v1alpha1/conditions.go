@@ -64,6 +64,18 @@ const (
 	ReasonAggregateNotForLocal = "AggregateNotForLocal"
 )
 
+// Reasons of Accepted of FRRSnippets.
+const (
+	// ReasonInvalidSnippet: a line that no node's FRR is asked about.
+	ReasonInvalidSnippet = "InvalidSnippet"
+	// ReasonTooManySnippets: a node takes no more.
+	ReasonTooManySnippets = "TooManySnippets"
+	// ReasonSnippetRefused: by FRR, or for what FRR makes of it.
+	ReasonSnippetRefused = "SnippetRefused"
+	// ReasonSnippetPending: not tried yet, or it couldn't be.
+	ReasonSnippetPending = "SnippetPending"
+)
+
 // Reasons of Established.
 const (
 	ReasonAllEstablished  = "AllEstablished"

@@ -21,6 +21,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&BGPAdvertisement{}, &BGPAdvertisementList{},
 		&Community{}, &CommunityList{},
 		&BFDProfile{}, &BFDProfileList{},
+		&FRRSnippet{}, &FRRSnippetList{},
 		&BGPSession{}, &BGPSessionList{},
 		&BGPNode{}, &BGPNodeList{},
 	)

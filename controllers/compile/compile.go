@@ -80,6 +80,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		Config:   c.frame.withNetworks(c.sum.networks),
 		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
+		Snippets: c.policy.Snippets,
 		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
 	}
 }
@@ -175,6 +176,7 @@ type policyInputs struct {
 	advertisements []*v1alpha1.BGPAdvertisement
 	communities    []*v1alpha1.Community
 	profiles       []*v1alpha1.BFDProfile
+	snippets       []*v1alpha1.FRRSnippet
 	secrets        map[string]*snapshot.Secret
 	network        *snapshot.Network
 	kernel         kernel
@@ -183,7 +185,7 @@ type policyInputs struct {
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
 		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
-		communities: s.Communities, profiles: s.BFDProfiles, kernel: kernelOf(s),
+		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, kernel: kernelOf(s),
 	}
 }
 
@@ -191,7 +193,7 @@ func (i policyInputs) equal(other policyInputs) bool {
 	return i.node == other.node && i.network == other.network && i.kernel == other.kernel &&
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
-		slices.Equal(i.profiles, other.profiles) &&
+		slices.Equal(i.profiles, other.profiles) && slices.Equal(i.snippets, other.snippets) &&
 		(i.secrets == nil) == (other.secrets == nil) && maps.Equal(i.secrets, other.secrets)
 }
 

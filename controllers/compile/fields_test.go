@@ -137,6 +137,9 @@ var fieldCases = []struct {
 	{"BFDProfile.echoInterval", func(o *objects) { o.profile.Spec.EchoInterval = new(int32(100)) }, "  echo receive-interval 100"},
 	{"BFDProfile.passiveMode", func(o *objects) { o.profile.Spec.PassiveMode = true }, "  passive-mode"},
 	{"BFDProfile.minimumTtl", func(o *objects) { o.profile.Spec.MinimumTTL = new(int32(250)) }, "  minimum-ttl 250"},
+	{"FRRSnippet.config", func(o *objects) { o.snippet.Spec.Config = "network 1.2.3.0/24" }, v1alpha1.ReasonInvalidSnippet},
+	{"FRRSnippet.nodeSelectors", func(o *objects) { o.snippet.Spec.NodeSelectors = rack("r2") }, ""},
+	{"FRRSnippet.priority", func(o *objects) { o.snippet.Spec.Priority = new(int32(101)) }, "permit any\n! herald snippet a\n"},
 	{"BGPAdvertisement.ipAddressPools", func(o *objects) { o.advertisement.Spec.IPAddressPools = []string{"none"} }, v1alpha1.ReasonPoolNotFound},
 	{"BGPAdvertisement.ipAddressPoolSelectors", func(o *objects) { o.advertisement.Spec.IPAddressPoolSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
 	{"BGPAdvertisement.serviceSelectors", func(o *objects) { o.advertisement.Spec.ServiceSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
@@ -173,6 +176,7 @@ type objects struct {
 	profile       v1alpha1.BFDProfile
 	advertisement v1alpha1.BGPAdvertisement
 	community     v1alpha1.Community
+	snippet       v1alpha1.FRRSnippet
 }
 
 func seconds(n int) *metav1.Duration {
@@ -198,6 +202,9 @@ func baseObjects() *objects {
 		community: v1alpha1.Community{ObjectMeta: metav1.ObjectMeta{Name: "names"}, Spec: v1alpha1.CommunitySpec{
 			Communities: []v1alpha1.CommunityAlias{{Name: "alias", Value: "64512:1"}},
 		}},
+		snippet: v1alpha1.FRRSnippet{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: v1alpha1.FRRSnippetSpec{
+			Config: "ip prefix-list a permit any",
+		}},
 	}
 }
 
@@ -212,6 +219,7 @@ func (o *objects) decide(t *testing.T) string {
 	s.Peers = []*v1alpha1.BGPPeer{&o.peer}
 	s.Advertisements, s.Communities = []*v1alpha1.BGPAdvertisement{&o.advertisement}, []*v1alpha1.Community{&o.community}
 	s.BFDProfiles = []*v1alpha1.BFDProfile{&o.profile}
+	s.Snippets = []*v1alpha1.FRRSnippet{&o.snippet, {ObjectMeta: metav1.ObjectMeta{Name: "b"}, Spec: v1alpha1.FRRSnippetSpec{Config: "ip prefix-list b permit any"}}}
 	result := compile.Compile(s)
 	body, err := frrtemplates.Render(result.Config)
 	if err != nil {
@@ -272,6 +280,7 @@ func TestEveryFieldHasACase(t *testing.T) {
 		"BFDProfile":       v1alpha1.BFDProfileSpec{},
 		"BGPAdvertisement": v1alpha1.BGPAdvertisementSpec{},
 		"Community":        v1alpha1.CommunitySpec{},
+		"FRRSnippet":       v1alpha1.FRRSnippetSpec{},
 	}
 	var want []string
 	for kind, spec := range specs {

@@ -24,6 +24,9 @@ func (p *Policy) newFrame(kernel kernel, inUse *usage, applied numbers) frame {
 // buildConfig is the node's configuration without networks.
 func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Config {
 	config := frrtemplates.Config{Forwarding: kernel.forwarding}
+	for _, s := range p.Snippets {
+		config.Snippets = append(config.Snippets, frrtemplates.Snippet{Name: s.Name, Lines: s.Lines})
+	}
 	if len(p.Peers) == 0 {
 		return config
 	}

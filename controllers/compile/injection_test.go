@@ -12,9 +12,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/reloader/snippet"
 	"github.com/herald-lb/herald/test/grammar"
 )
 
@@ -30,7 +32,8 @@ func perField() int {
 // templates.
 func TestEveryLineIsKnown(t *testing.T) {
 	for name, g := range goldens(t) {
-		if foreign := grammar.Foreign(g.section("frr.conf")); len(foreign) > 0 {
+		base, _ := snippet.Split([]byte(g.section("frr.conf")))
+		if foreign := grammar.Foreign(string(base)); len(foreign) > 0 {
 			t.Errorf("%s: not in test/grammar: %q", name, foreign)
 		}
 	}
@@ -96,7 +99,13 @@ func attack(t *testing.T, g golden, name string, object map[string]any, field le
 			if err != nil {
 				t.Errorf("%s: %s = %.80q: the node has no configuration any more: %v", name, field.path, text, err)
 			}
-			if foreign := grammar.Foreign(string(body)); len(foreign) > 0 && len(body) > 0 {
+			base, snippets := snippet.Split(body)
+			for _, found := range snippets {
+				if !slices.ContainsFunc(s.Snippets, func(o *v1alpha1.FRRSnippet) bool { return o.Name == found.Name }) {
+					t.Errorf("%s: %s = %.80q: rendered a snippet %q", name, field.path, text, found.Name)
+				}
+			}
+			if foreign := grammar.Foreign(string(base)); len(foreign) > 0 && len(body) > 0 {
 				t.Errorf("%s: %s = %.80q: rendered %.300q", name, field.path, text, foreign)
 			}
 		}
@@ -107,7 +116,7 @@ func attack(t *testing.T, g golden, name string, object map[string]any, field le
 func copied(s *snapshot.Snapshot) *snapshot.Snapshot {
 	c := *s
 	c.Pools, c.Peers, c.Communities = slices.Clip(s.Pools), slices.Clip(s.Peers), slices.Clip(s.Communities)
-	c.BFDProfiles, c.Advertisements = slices.Clip(s.BFDProfiles), slices.Clip(s.Advertisements)
+	c.BFDProfiles, c.Advertisements, c.Snippets = slices.Clip(s.BFDProfiles), slices.Clip(s.Advertisements), slices.Clip(s.Snippets)
 	c.Secrets, c.Namespaces, c.Services = maps.Clone(s.Secrets), maps.Clone(s.Namespaces), maps.Clone(s.Services)
 	c.Slices = map[types.NamespacedName]map[string]*snapshot.Slice{}
 	for service, slices := range s.Slices {

@@ -143,6 +143,8 @@ func addDocument(s *snapshot.Snapshot, document []byte, node string) error {
 		return read(document, func(o *v1alpha1.Community) { s.Communities = append(s.Communities, o) })
 	case "BFDProfile":
 		return read(document, func(o *v1alpha1.BFDProfile) { s.BFDProfiles = append(s.BFDProfiles, o) })
+	case "FRRSnippet":
+		return read(document, func(o *v1alpha1.FRRSnippet) { s.Snippets = append(s.Snippets, o) })
 	case "BGPAdvertisement":
 		return read(document, func(o *v1alpha1.BGPAdvertisement) { s.Advertisements = append(s.Advertisements, o) })
 	}

@@ -23,6 +23,8 @@ type Policy struct {
 	Peers []*Peer
 	// Advertisements that apply on the node, the oldest first.
 	Advertisements []*Advertisement
+	// Snippets that the node's FRR is to try, in their order.
+	Snippets []Snippet
 	// Issues are the objects that are refused, wholly or in part, sorted.
 	Issues []Issue
 
@@ -65,6 +67,7 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 	}
 	b.acceptProfiles(s.BFDProfiles)
 	b.acceptPeers(s.Peers)
+	b.acceptSnippets(s.Snippets)
 	b.acceptAliases(s.Communities)
 	b.acceptAdvertisements(s.Advertisements, s.Peers)
 	b.policy.formClasses()

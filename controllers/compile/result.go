@@ -18,6 +18,8 @@ type Result struct {
 	// Withheld are the Services with an address of a pool that this node does
 	// not announce, with the first reason why not, sorted by key.
 	Withheld []Withheld
+	// Snippets that the node's FRR is to try, in their order.
+	Snippets []Snippet
 	// Origins say which object a part of the Config comes from.
 	Origins Origins
 }

@@ -28,6 +28,7 @@ type Objects struct {
 	Advertisements []*v1alpha1.BGPAdvertisement
 	Communities    []*v1alpha1.Community
 	Profiles       []*v1alpha1.BFDProfile
+	Snippets       []*v1alpha1.FRRSnippet
 	Nodes          []*corev1.Node
 	Namespaces     []*corev1.Namespace
 	Secrets        []*corev1.Secret
@@ -121,6 +122,7 @@ func (o *Objects) lists() map[metav1.GroupKind]list {
 		herald("BGPAdvertisement"): typed[v1alpha1.BGPAdvertisement, *v1alpha1.BGPAdvertisement]{&o.Advertisements},
 		herald("Community"):        typed[v1alpha1.Community, *v1alpha1.Community]{&o.Communities},
 		herald("BFDProfile"):       typed[v1alpha1.BFDProfile, *v1alpha1.BFDProfile]{&o.Profiles},
+		herald("FRRSnippet"):       typed[v1alpha1.FRRSnippet, *v1alpha1.FRRSnippet]{&o.Snippets},
 
 		{Kind: "Node"}:      typed[corev1.Node, *corev1.Node]{&o.Nodes},
 		{Kind: "Namespace"}: typed[corev1.Namespace, *corev1.Namespace]{&o.Namespaces},

@@ -165,7 +165,7 @@ func (w *World) Nodes() []string {
 func (w *World) NoNode() *snapshot.Snapshot {
 	o := w.objects
 	return &snapshot.Snapshot{
-		Pools: o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles,
+		Pools: o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets,
 		Secrets:    w.secrets,
 		Namespaces: map[string]*snapshot.Namespace{},
 		Services:   map[types.NamespacedName]*snapshot.Service{},

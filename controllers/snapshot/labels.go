@@ -94,6 +94,9 @@ func (s *Store) selectorsChanged() {
 			s.read.annotationsOfNodes.addKey(value.NodeAnnotation)
 		}
 	}
+	for _, snippet := range s.snippets {
+		s.read.ofNodes.add(snippet.Spec.NodeSelectors)
+	}
 	for _, advertisement := range s.advertisements {
 		spec := &advertisement.Spec
 		s.read.ofNodes.add(spec.NodeSelectors)

@@ -92,6 +92,36 @@ func (s *Store) DeleteProfile(name string) bool {
 	return true
 }
 
+// SetSnippet takes a FRRSnippet; its status does not matter.
+func (s *Store) SetSnippet(snippet *v1alpha1.FRRSnippet) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.snippets[snippet.Name]
+	if old != nil && old.UID == snippet.UID && old.Generation == snippet.Generation && equality.Semantic.DeepEqual(old.Spec, snippet.Spec) {
+		return false
+	}
+	s.snippets[snippet.Name] = snippet
+	s.snippetsChanged()
+	return true
+}
+
+// DeleteSnippet forgets a FRRSnippet.
+func (s *Store) DeleteSnippet(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.snippets[name] == nil {
+		return false
+	}
+	delete(s.snippets, name)
+	s.snippetsChanged()
+	return true
+}
+
+func (s *Store) snippetsChanged() {
+	s.next.Snippets = values(s.snippets)
+	s.selectorsChanged()
+}
+
 // SetAdvertisement takes a BGPAdvertisement; its status does not matter.
 func (s *Store) SetAdvertisement(advertisement *v1alpha1.BGPAdvertisement) bool {
 	s.mu.Lock()

@@ -20,6 +20,7 @@ type Snapshot struct {
 	Advertisements []*v1alpha1.BGPAdvertisement
 	Communities    []*v1alpha1.Community
 	BFDProfiles    []*v1alpha1.BFDProfile
+	Snippets       []*v1alpha1.FRRSnippet
 	// Secrets in the namespace of Herald's secrets, by name. Nil where Secrets
 	// can't be read (in the manager): then passwords are unknown, not missing.
 	Secrets map[string]*Secret

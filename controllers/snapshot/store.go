@@ -34,6 +34,7 @@ type Store struct {
 	advertisements map[string]*v1alpha1.BGPAdvertisement
 	communities    map[string]*v1alpha1.Community
 	profiles       map[string]*v1alpha1.BFDProfile
+	snippets       map[string]*v1alpha1.FRRSnippet
 	// strangers are the slices of Services that are not in next.Services:
 	// EndpointSlices often come before their Service has its address.
 	strangers map[types.NamespacedName]map[string]*Slice
@@ -55,6 +56,7 @@ func NewStore(gates *Gates, host Host, applied *Applied) *Store {
 		advertisements: map[string]*v1alpha1.BGPAdvertisement{},
 		communities:    map[string]*v1alpha1.Community{},
 		profiles:       map[string]*v1alpha1.BFDProfile{},
+		snippets:       map[string]*v1alpha1.FRRSnippet{},
 		strangers:      map[types.NamespacedName]map[string]*Slice{},
 	}
 }

@@ -35,6 +35,8 @@ type NodeReport struct {
 	Programmed bool
 	// Issues that the node alone can know (a peer's Secret), and others.
 	Issues []v1alpha1.NodeIssue
+	// Snippets that the node has, with what FRR says of them.
+	Snippets []v1alpha1.NodeSnippet
 }
 
 // ReportOf is what matters of a BGPNode.
@@ -42,12 +44,14 @@ func ReportOf(node *v1alpha1.BGPNode) NodeReport {
 	return NodeReport{
 		Programmed: meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionProgrammed),
 		Issues:     node.Status.Issues,
+		Snippets:   node.Status.Snippets,
 	}
 }
 
 // Equal says whether two reports say the same.
 func (r NodeReport) Equal(other NodeReport) bool {
-	return r.Programmed == other.Programmed && slices.Equal(r.Issues, other.Issues)
+	return r.Programmed == other.Programmed && slices.Equal(r.Issues, other.Issues) &&
+		slices.Equal(r.Snippets, other.Snippets)
 }
 
 // complaint is one cause why an object is refused, and where.

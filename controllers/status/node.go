@@ -28,7 +28,9 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 	status := *old.DeepCopy()
 	if view.Result != nil {
 		status.DesiredHash = view.DesiredHash
-		status.Issues = nodeIssues(view.Result.Issues)
+		snippets, issues := nodeSnippets(view)
+		status.Snippets = snippets
+		status.Issues = nodeIssues(slices.Concat(view.Result.Issues, issues))
 		status.Routes = CountRoutes(view.Result.Config)
 	}
 	if view.Report != nil {

@@ -13,6 +13,7 @@ const (
 	kindPeer          = "BGPPeer"
 	kindAdvertisement = "BGPAdvertisement"
 	kindProfile       = "BFDProfile"
+	kindSnippet       = "FRRSnippet"
 )
 
 // ApplyPeer writes a BGPPeer's status and says whether that changed anything.

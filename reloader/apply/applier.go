@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/herald-lb/herald/reloader/exchange"
 	"github.com/herald-lb/herald/reloader/plan"
 	"github.com/herald-lb/herald/reloader/vty"
 )
@@ -40,8 +39,6 @@ type Applier struct {
 	// state is what FRR runs as far as it was read or made, nil where that isn't known.
 	state *plan.State
 	good  *Good
-	// parsed is the last file that was looked at.
-	parsed *Good
 	// startupErr is about the last try to write the startup file.
 	startupErr error
 }
@@ -117,11 +114,15 @@ func (a *Applier) AppliedHash() string {
 	return a.good.Hash
 }
 
-// Apply brings FRR to a file. If FRR refuses, the last good configuration is
-// put back. It never stops in the middle: end it by its tools' deadlines.
-func (a *Applier) Apply(ctx context.Context, file exchange.File) Result {
+// Applied says whether a configuration is the one that FRR is known to run.
+func (a *Applier) Applied(want *Good) bool {
+	return a.AppliedHash() != "" && a.good.Same(want)
+}
+
+// Apply brings FRR to a configuration. If FRR refuses, the last good one is put
+// back. It never stops in the middle: end it by its tools' deadlines.
+func (a *Applier) Apply(ctx context.Context, want *Good) Result {
 	began := a.Now()
-	want := a.parse(file)
 	var r Result
 	if r.Err = a.bring(ctx, want.Config, &r.Steps); r.Err == nil {
 		a.good = want
@@ -174,13 +175,12 @@ func (a *Applier) Check(ctx context.Context) Result {
 	return r
 }
 
-// Runs says whether FRR, as last read, runs a file's content already; it then
+// Runs says whether FRR, as last read, runs a configuration already; it then
 // counts as applied.
-func (a *Applier) Runs(file exchange.File) bool {
+func (a *Applier) Runs(want *Good) bool {
 	if a.state == nil {
 		return false
 	}
-	want := a.parse(file)
 	if len(plan.Deltas(want.Config, a.state)) > 0 {
 		return false
 	}
@@ -189,12 +189,8 @@ func (a *Applier) Runs(file exchange.File) bool {
 	return true
 }
 
-func (a *Applier) parse(file exchange.File) *Good {
-	if a.parsed == nil || a.parsed.Hash != file.Hash {
-		a.parsed = &Good{Hash: file.Hash, Config: plan.Parse(string(file.Body))}
-	}
-	return a.parsed
-}
+// Good is the last configuration that FRR accepted, nil before the first.
+func (a *Applier) Good() *Good { return a.good }
 
 // StartupError is why FRR would come back with an older configuration.
 func (a *Applier) StartupError() error { return a.startupErr }

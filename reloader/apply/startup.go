@@ -12,7 +12,7 @@ import (
 )
 
 // appliedPrefix starts the startup file's second line: the hash of the file of
-// the exchange directory that it was made from.
+// the exchange directory that it was made from, and what names its additions.
 const appliedPrefix = "! applied "
 
 // Startup is the file that FRR loads when it starts: what was last applied.
@@ -28,12 +28,19 @@ type Good struct {
 	// Hash of the exchange directory's file.
 	Hash   string
 	Config *plan.Config
+	// Additions names the snippets' lines that are part of Config; empty: none.
+	Additions string
+}
+
+// Same says whether two are made of the same file and the same additions.
+func (g *Good) Same(other *Good) bool {
+	return g.Hash == other.Hash && g.Additions == other.Additions
 }
 
 // Write replaces the file, if it would change. The text is ordered so that FRR
 // knows every route-map before a neighbor names it.
 func (s *Startup) Write(good *Good, quirks plan.Quirks) error {
-	body := []byte(appliedPrefix + good.Hash + "\n" + good.Config.Text(quirks))
+	body := []byte(strings.TrimSpace(appliedPrefix+good.Hash+" "+good.Additions) + "\n" + good.Config.Text(quirks))
 	data := exchange.NewFile(s.Version, s.BootID, body).Encode()
 	if bytes.Equal(data, s.written) {
 		return nil
@@ -62,5 +69,6 @@ func (s *Startup) Read() *Good {
 	if !ok {
 		hash = ""
 	}
-	return &Good{Hash: hash, Config: plan.Parse(string(file.Body))}
+	hash, additions, _ := strings.Cut(hash, " ")
+	return &Good{Hash: hash, Config: plan.Parse(string(file.Body)), Additions: additions}
 }

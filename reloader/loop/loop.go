@@ -12,6 +12,7 @@ import (
 	"github.com/herald-lb/herald/reloader/exchange"
 	"github.com/herald-lb/herald/reloader/observe"
 	"github.com/herald-lb/herald/reloader/report"
+	"github.com/herald-lb/herald/reloader/trial"
 )
 
 // DefaultCheckInterval is how often everything that FRR runs is compared.
@@ -36,6 +37,7 @@ type Loop struct {
 	CheckInterval time.Duration
 
 	events   events
+	extras   *extras
 	pace     pace
 	backoff  backoff
 	checkDue bool
@@ -43,11 +45,12 @@ type Loop struct {
 	saidFile, saidFRR string
 }
 
-// New makes a Loop.
-func New(dir string, applier *apply.Applier, publish func(func(*report.Report)), log *slog.Logger) *Loop {
+// New makes a Loop. frr says where FRR's programs are, for trials of snippets.
+func New(dir string, applier *apply.Applier, frr trial.Job, publish func(func(*report.Report)), log *slog.Logger) *Loop {
 	return &Loop{
 		Dir: dir, Applier: applier, Publish: publish, Log: log, Now: time.Now,
 		CheckInterval: DefaultCheckInterval, events: newEvents(),
+		extras: newExtras(frr, func() string { return applier.FRR.Version().String() }, log, time.Now),
 	}
 }
 
@@ -96,6 +99,8 @@ func (l *Loop) Run(ctx context.Context) {
 			l.checkDue = true
 		case <-l.events.bgpd:
 			l.Applier.FRR.Ping()
+		case done := <-l.extras.finished:
+			l.extras.learn(done)
 		}
 	}
 }
@@ -112,7 +117,10 @@ func (l *Loop) step(ctx context.Context) time.Duration {
 	file, ok := l.readFile()
 	var again time.Duration
 	if ok {
-		again = l.bring(working, file)
+		// A trial ends with the loop, an apply doesn't.
+		again = l.bring(working, l.extras.wish(ctx, file))
+		snippets := l.extras.verdicts()
+		l.Publish(func(r *report.Report) { r.Snippets = snippets })
 	}
 	if l.checkDue && l.Applier.FRR.Connected() {
 		l.checkDue = false
@@ -188,59 +196,67 @@ func (l *Loop) readFile() (exchange.File, bool) {
 	return file, err == nil && file.Hash != ""
 }
 
-// bring applies a file if it isn't applied, and returns when to try again.
-func (l *Loop) bring(ctx context.Context, file exchange.File) time.Duration {
-	if file.Hash == l.Applier.AppliedHash() {
+// bring applies a configuration if it isn't applied, and returns when to try
+// again.
+func (l *Loop) bring(ctx context.Context, want *apply.Good) time.Duration {
+	if l.Applier.Applied(want) {
 		l.backoff.reset()
-		l.published(file.Hash)
+		l.extras.succeeded()
+		l.published(want.Hash)
 		return 0
 	}
-	if l.Applier.Runs(file) {
+	if l.Applier.Runs(want) {
 		l.backoff.reset()
+		l.extras.succeeded()
 		l.checkDue = false
-		l.Log.Info("FRR runs this configuration already", "hash", file.Hash)
-		l.published(file.Hash)
+		l.Log.Info("FRR runs this configuration already", "hash", want.Hash)
+		l.published(want.Hash)
 		return 0
 	}
 	now := l.Now()
-	if l.backoff.holds(file.Hash, now) {
+	if id := want.Hash + want.Additions; l.backoff.holds(id, now) {
 		return l.backoff.at.Sub(now)
 	}
-	if wait := l.pace.wait(now, file.Hash); wait > 0 {
+	if wait := l.pace.wait(now, want.Hash+want.Additions); wait > 0 {
 		return wait
 	}
 	l.checkDue = false
-	return l.apply(ctx, file)
+	return l.apply(ctx, want)
 }
 
-func (l *Loop) apply(ctx context.Context, file exchange.File) time.Duration {
+func (l *Loop) apply(ctx context.Context, want *apply.Good) time.Duration {
 	began := l.Now()
-	result := l.Applier.Apply(ctx, file)
+	result := l.Applier.Apply(ctx, want)
 	l.pace.applied(l.Now())
 	done := &report.Apply{Steps: result.Steps, Duration: result.Duration, Time: began}
 	var retry time.Duration
 	if result.Err != nil {
 		done.Error = result.Err.Error()
-		retry = l.refused(file.Hash, result)
+		retry = l.refused(want, result)
 	} else {
 		l.backoff.reset()
-		l.Log.Info("applied", "hash", file.Hash, "steps", result.Steps, "duration", result.Duration.String())
+		l.extras.succeeded()
+		l.Log.Info("applied", "hash", want.Hash, "steps", result.Steps, "duration", result.Duration.String())
 	}
 	l.Publish(func(r *report.Report) {
-		r.AttemptedHash, r.AppliedHash, r.LastApply = file.Hash, l.Applier.AppliedHash(), done
+		r.AttemptedHash, r.AppliedHash, r.LastApply = want.Hash, l.Applier.AppliedHash(), done
 	})
 	l.frrErrorIfConnected()
 	return retry
 }
 
-func (l *Loop) refused(hash string, result apply.Result) time.Duration {
+func (l *Loop) refused(want *apply.Good, result apply.Result) time.Duration {
 	if apply.Lost(result.Err) {
 		l.Applier.FRR.Disconnect() // not a refusal: try again with the next epoch
-		l.Log.Warn("FRR went away during an apply", "hash", hash, "error", result.Err)
+		l.Log.Warn("FRR went away during an apply", "hash", want.Hash, "error", result.Err)
 		return reconnectInterval
 	}
-	retry := l.backoff.refused(hash, l.Now())
-	l.Log.Error("FRR refuses a configuration, the last good one stays", "hash", hash, "steps", result.Steps, "error", result.Err, "retry", retry.String())
+	if l.extras.blame(result.Err) {
+		l.Log.Error("FRR refuses a configuration with snippets that its scratch daemons took: trying without", "hash", want.Hash, "steps", result.Steps, "error", result.Err)
+		return minGap
+	}
+	retry := l.backoff.refused(want.Hash+want.Additions, l.Now())
+	l.Log.Error("FRR refuses a configuration, the last good one stays", "hash", want.Hash, "steps", result.Steps, "error", result.Err, "retry", retry.String())
 	return retry
 }
 

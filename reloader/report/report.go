@@ -37,7 +37,32 @@ type Report struct {
 	FRR       FRR       `json:"frr"`
 	Sessions  []Session `json:"sessions,omitempty"`
 	Drift     *Drift    `json:"drift,omitempty"`
+	// Snippets of the attempted file, in its order.
+	Snippets []Snippet `json:"snippets,omitempty"`
 }
+
+// Snippet is what became of a snippet of the file.
+type Snippet struct {
+	Name string `json:"name"`
+	// Hash of its text, as the file has it.
+	Hash  string       `json:"hash"`
+	State SnippetState `json:"state"`
+	// Line that is refused, counted from 1, and its text; 0: no single one.
+	Line int    `json:"line,omitempty"`
+	Text string `json:"text,omitempty"`
+	// Error says why it is refused, in FRR's words, or why it couldn't be tried.
+	Error string `json:"error,omitempty"`
+}
+
+// SnippetState says whether FRR takes a snippet.
+type SnippetState string
+
+// The states. What a snippet added before stays while it is pending.
+const (
+	SnippetAccepted SnippetState = "accepted"
+	SnippetRefused  SnippetState = "refused"
+	SnippetPending  SnippetState = "pending"
+)
 
 // Apply is one attempt to bring FRR to a file.
 type Apply struct {

@@ -137,10 +137,11 @@ func (l *Lab) scenarioObjects(ctx context.Context) ([]crclient.Object, error) {
 		peers    v1alpha1.BGPPeerList
 		adverts  v1alpha1.BGPAdvertisementList
 		profiles v1alpha1.BFDProfileList
+		snippets v1alpha1.FRRSnippetList
 		names    v1alpha1.CommunityList
 		objects  []crclient.Object
 	)
-	for _, list := range []crclient.ObjectList{&services, &pools, &peers, &adverts, &names, &profiles} {
+	for _, list := range []crclient.ObjectList{&services, &pools, &peers, &adverts, &names, &profiles, &snippets} {
 		if err := l.API().List(ctx, list); err != nil {
 			return nil, err
 		}
@@ -164,6 +165,9 @@ func (l *Lab) scenarioObjects(ctx context.Context) ([]crclient.Object, error) {
 	}
 	for i := range profiles.Items {
 		objects = append(objects, &profiles.Items[i])
+	}
+	for i := range snippets.Items {
+		objects = append(objects, &snippets.Items[i])
 	}
 	for i := range pools.Items {
 		objects = append(objects, &pools.Items[i])

@@ -319,6 +319,8 @@ func conditionsOf(obj crclient.Object) *[]metav1.Condition {
 		return &o.Status.Conditions
 	case *v1alpha1.IPAddressPool:
 		return &o.Status.Conditions
+	case *v1alpha1.FRRSnippet:
+		return &o.Status.Conditions
 	}
 	panic(fmt.Sprintf("%T has no conditions", obj))
 }
