@@ -32,7 +32,31 @@ var (
 	errWord     = errors.New("is empty or holds a blank, a control or a non-ASCII character")
 	errAddress  = errors.New("is not an address without zone")
 	errHostBits = errors.New("has host bits")
+	errVRF      = fmt.Errorf("is not a VRF's name that FRR takes: want 1 to %d letters, digits, \"-\", \"_\" and \".\", a letter or digit first, and not %q or %q", maxVRF, defaultVRF, allVRFs)
 )
+
+// Names of VRFs: as long as a Linux interface's, and not one of FRR's own words.
+const (
+	maxVRF     = 15
+	defaultVRF = "default"
+	allVRFs    = "all"
+)
+
+// CheckVRF says why FRR would read a VRF's name as anything else.
+func CheckVRF(name string) error {
+	if name == "" || len(name) > maxVRF || name == defaultVRF || name == allVRFs || name[0] < '0' {
+		return errVRF
+	}
+	for _, r := range name {
+		if !isNameRune(r) && (r < 'A' || r > 'Z') && r != '_' {
+			return errVRF
+		}
+	}
+	if name[0] == '_' {
+		return errVRF
+	}
+	return nil
+}
 
 // checkWord refuses what could end a word or a line of frr.conf. It is the last
 // defence: compile has refused it before, with an Issue.
@@ -142,7 +166,7 @@ func checkCommunities(communities []string, limit int) error {
 
 func checkRouter(router *Router, defined map[string]bool) error {
 	if router.VRF != "" {
-		if err := checkWord(router.VRF); err != nil {
+		if err := CheckVRF(router.VRF); err != nil {
 			return fmt.Errorf("name %w", err)
 		}
 	}

@@ -98,7 +98,7 @@ func TestDiscardsOfAVRFAreInItsBlock(t *testing.T) {
 	config := sample()
 	config.Routers[0].VRF = "red"
 	got, err := Render(config)
-	want := "!\nvrf red\n ip route 203.0.113.64/26 blackhole 254\n ipv6 route 2001:db8::/64 blackhole 254\nexit-vrf\n!\nroute-map"
+	want := "!\nvrf red\n ip nht resolve-via-default\n ipv6 nht resolve-via-default\n ip route 203.0.113.64/26 blackhole 254\n ipv6 route 2001:db8::/64 blackhole 254\nexit-vrf\n!\nroute-map"
 	if err != nil || !strings.Contains(string(got), want) {
 		t.Errorf("%v\n%s", err, got)
 	}
@@ -125,6 +125,9 @@ func TestRenderRefuses(t *testing.T) {
 		},
 		"too many communities":               func(c *Config) { entry(c).Communities = slices.Repeat([]string{"1:2"}, MaxCommunities+1) },
 		"VRF with a line break":              func(c *Config) { router(c).VRF = "a\nb" },
+		"VRF that is FRR's word for all":     func(c *Config) { router(c).VRF = "all" },
+		"VRF with a name that is too long":   func(c *Config) { router(c).VRF = strings.Repeat("r", 16) },
+		"VRF that begins with a comment":     func(c *Config) { router(c).VRF = "!red" },
 		"ASN 0":                              func(c *Config) { router(c).ASN = 0 },
 		"no router-id":                       func(c *Config) { router(c).RouterID = netip.Addr{} },
 		"router-id 0.0.0.0":                  func(c *Config) { router(c).RouterID = addr("0.0.0.0") },

@@ -25,11 +25,13 @@ patience=${FRR_START_PATIENCE:-5}
 # when their aggregates are gone (FRR issue 21824). It puts back those that it is
 # configured to have.
 start_zebra() {
-	grep -E '^ip(v6)? route [^ ]+ blackhole 254$' "$startup" | while read -r family _ prefix _; do
-		[ "$family" = ip ] && version=-4 || version=-6
-		# 196 is staticd's mark, which FRR's packages name differently.
-		ip "$version" route del blackhole "$prefix" proto 196 metric 20 2>/dev/null
-	done
+	awk '/^vrf / { vrf = $2 } /^exit-vrf/ { vrf = "" }
+		/^ ?ip(v6)? route [^ ]+ blackhole 254$/ { print $1, $3, vrf }' "$startup" |
+		while read -r family prefix vrf; do
+			[ "$family" = ip ] && version=-4 || version=-6
+			# 196 is staticd's mark, which FRR's packages name differently.
+			ip "$version" route del blackhole "$prefix" ${vrf:+vrf "$vrf"} proto 196 metric 20 2>/dev/null
+		done
 	exec "$@"
 }
 

@@ -20,10 +20,11 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.defaultGateway) || !isIP(self.sourceAddress) || ip(self.sourceAddress).family() == (self.defaultGateway == 'ipv4' ? 4 : 6)",message="sourceAddress must be of the family of defaultGateway: the session runs between the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.sourceAddressFrom)",message="at most one of sourceAddress and sourceAddressFrom may be set"
 // +kubebuilder:validation:XValidation:rule="!has(self.routerID) || !has(self.routerIDFrom)",message="at most one of routerID and routerIDFrom may be set"
+// +kubebuilder:validation:XValidation:rule="!has(self.vrf) || !has(self.defaultGateway)",message="defaultGateway must not be set with vrf: it is that of the default VRF; name the router's address"
 type BGPPeerSpec struct {
 	// myASN is the nodes' own autonomous system number (RFC 4271, RFC 6793).
 	// 1 to 4294967295; exactly one of myASN and myASNFrom must be set. All peers
-	// of one node must agree on it. Equal to peerASN: iBGP; otherwise eBGP.
+	// of one node in one VRF must agree on it. Equal to peerASN: iBGP; otherwise eBGP.
 	// Changing it resets the sessions of the selected nodes.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
@@ -91,6 +92,22 @@ type BGPPeerSpec struct {
 	// Default: none. Changing it closes this peer's sessions and opens new ones.
 	// +optional
 	DefaultGateway GatewayFamily `json:"defaultGateway,omitempty"`
+
+	// vrf is the name of the VRF on the node that the session runs in: the name of
+	// its device (ip link add NAME type vrf table N), which the nodes must have
+	// themselves. Addresses of peers in different VRFs are independent of each
+	// other; so are the nodes' AS number and router-id. Services are announced in
+	// each VRF in which a peer lives that an advertisement selects. On a node
+	// without the device the session stays Idle, and the BGPNode says so
+	// (VRFNotFound); it comes up with the device. 1 to 15 letters, digits, "-",
+	// "_" and ".", a letter or digit first; not "default" or "all".
+	// Default: the default VRF. Changing it closes this peer's sessions and opens
+	// new ones.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][A-Za-z0-9._-]*$') && !(self in ['default', 'all'])",message="must be the name of a VRF device: letters, digits, -, _ and ., a letter or digit first, and neither default nor all; leave it out for the default VRF"
+	VRF string `json:"vrf,omitempty"`
 
 	// peerPort is the TCP port that the router listens on.
 	// Default: 179. 1 to 65535. Changing it resets this peer's sessions.
@@ -194,7 +211,7 @@ type BGPPeerSpec struct {
 	ConnectTime *metav1.Duration `json:"connectTime,omitempty"`
 
 	// routerID is the BGP identifier of the selected nodes (RFC 6286), written
-	// as an IPv4 address. All peers of one node must agree on it: one that
+	// as an IPv4 address. All peers of one node in one VRF must agree on it: one that
 	// names none follows those that do.
 	// Default: the node's IPv4 InternalIP; on a node without one, a stable hash
 	// of its name. Changing it resets all sessions of the node.
@@ -367,6 +384,7 @@ type BGPPeerStatus struct {
 // +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodesSelected`
 // +kubebuilder:printcolumn:name="Established",type=integer,JSONPath=`.status.nodesEstablished`
+// +kubebuilder:printcolumn:name="VRF",type=string,JSONPath=`.spec.vrf`,priority=1
 // +kubebuilder:printcolumn:name="MyASN",type=integer,JSONPath=`.spec.myASN`,priority=1
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Established")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -40,6 +40,9 @@ type BGPSessionStatus struct {
 	// address is the router's address.
 	// +optional
 	Address string `json:"address,omitempty"`
+	// vrf that the session runs in; absent in the default VRF.
+	// +optional
+	VRF string `json:"vrf,omitempty"`
 	// localASN is the AS number that the node uses on this session.
 	// +optional
 	LocalASN int64 `json:"localASN,omitempty"`
@@ -127,7 +130,8 @@ type SessionBFD struct {
 
 // SessionReset is the last time a session went down.
 type SessionReset struct {
-	// reason in FRR's words, for example "Hold Timer Expired".
+	// reason in FRR's words, for example "Hold Timer Expired"; where FRR is not
+	// running, or the node has no device of the VRF, it says that.
 	Reason string `json:"reason"`
 	// time of the reset.
 	// +optional
@@ -163,6 +167,7 @@ type PrefixCount struct {
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.spec.node`
 // +kubebuilder:printcolumn:name="Peer",type=string,JSONPath=`.spec.peer`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.address`
+// +kubebuilder:printcolumn:name="VRF",type=string,JSONPath=`.status.vrf`,priority=1
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.since`
 // +kubebuilder:printcolumn:name="Flaps",type=integer,JSONPath=`.status.flaps`

@@ -35,6 +35,7 @@ const (
 	ReasonNoNodeAddress       = "NoNodeAddress"       // peer: a node has no address, or no interface, where a field ...From says
 	ReasonNoDefaultGateway    = "NoDefaultGateway"    // peer: a node has no default gateway that can be used
 	ReasonNoNextHop           = "NoNextHop"           // peer: a node has no address of a family that it asks for
+	ReasonVRFNotFound         = "VRFNotFound"         // peer: a node has no device of its VRF
 	ReasonBFDProfileNotFound  = "BFDProfileNotFound"  // peer: names a BFDProfile that does not exist or is refused
 	ReasonInvalidBFDProfile   = "InvalidBFDProfile"   // BFD profile: a value out of its range
 	ReasonInvalidCommunity    = "InvalidCommunity"    // advertisement

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -23,8 +22,10 @@ type class struct {
 	// advertisements of the members, the oldest first, without those that don't
 	// fit in.
 	advertisements []*Advertisement
-	// peers that its prefixes of each family reach, by name.
+	// peers that its prefixes of each family reach, by name; vrfs where they live,
+	// the default VRF first.
 	peers map[frrtemplates.Family][]string
+	vrfs  map[frrtemplates.Family][]string
 	// clashes are where its advertisements disagree.
 	clashes []clash
 	// leftOut says which members don't fit in.
@@ -59,7 +60,7 @@ func (p *Policy) classOf(members []int) *class {
 }
 
 func (p *Policy) newClass(members []int) *class {
-	c := &class{members: members, peers: map[frrtemplates.Family][]string{}}
+	c := &class{members: members, peers: map[frrtemplates.Family][]string{}, vrfs: map[frrtemplates.Family][]string{}}
 	names := make([]string, 0, len(members))
 	for _, member := range members {
 		a := p.Advertisements[member]
@@ -80,6 +81,9 @@ func (p *Policy) newClass(members []int) *class {
 		c.clashes = append(c.clashes, p.clashes(to, peer)...)
 		for _, family := range peer.Families {
 			c.peers[family] = append(c.peers[family], peer.Name)
+			if !slices.Contains(c.vrfs[family], peer.VRF) { // peers are sorted by VRF
+				c.vrfs[family] = append(c.vrfs[family], peer.VRF)
+			}
 		}
 	}
 	for _, names := range c.peers {
@@ -226,80 +230,4 @@ func (p *Policy) route(to []Line, prefix netip.Prefix, class *class) []Line {
 // ReadsNamespaces says whether labels of Namespaces decide about anything.
 func (p *Policy) ReadsNamespaces() bool {
 	return slices.ContainsFunc(p.Advertisements, func(a *Advertisement) bool { return a.namespaces != nil })
-}
-
-// usage counts for what each class is needed.
-type usage struct {
-	counts map[*class]int
-	// split counts the decisions in which aggregates of an advertisement, by its
-	// index, give way to host routes.
-	split map[int]int
-	// changed since the last look: a class came into use, or out of it, or an
-	// aggregate gave way for the first time, or does no longer.
-	changed bool
-}
-
-func newUsage() usage {
-	return usage{counts: map[*class]int{}, split: map[int]int{}, changed: true}
-}
-
-// add n times; a negative n takes away.
-func (u *usage) add(c *class, n int) { u.changed = count(u.counts, c, n) || u.changed }
-
-// count adds n and says whether the first came or the last went.
-func count[K comparable](counts map[K]int, key K, n int) bool {
-	before := counts[key]
-	if counts[key] = before + n; before+n == 0 {
-		delete(counts, key)
-	}
-	return before == 0 || before+n == 0
-}
-
-func (u *usage) addAll(d Decision, n int) {
-	for _, c := range d.idle {
-		u.add(c, n)
-	}
-	for _, line := range d.Lines {
-		u.add(line.class, n)
-	}
-	for _, member := range d.split {
-		u.changed = count(u.split, member, n) || u.changed
-	}
-}
-
-// numbered is a class in use with its numbers.
-type numbered struct {
-	*class
-	tag      frrtemplates.Tag
-	sequence uint16
-}
-
-// number gives the classes in use their numbers, by name. Without are those that
-// got none, because more are in use than there are sequence numbers: their
-// prefixes can't be announced.
-func (u *usage) number(applied numbers) (all []numbered, without map[string]bool) {
-	// Two that differ only in what is left out are one here.
-	byName := map[string]*class{}
-	for c := range u.counts {
-		byName[c.routeMap] = c
-	}
-	names := make([]string, 0, len(byName))
-	for name := range byName {
-		names = append(names, name)
-	}
-	tags := numberTags(names, applied.tags)
-	sequences := numberSequences(tags, applied.sequences)
-	for name, c := range byName {
-		n := numbered{class: c, tag: tags[name], sequence: sequences[tags[name]]}
-		if n.sequence != 0 {
-			all = append(all, n)
-			continue
-		}
-		if without == nil {
-			without = map[string]bool{}
-		}
-		without[name] = true
-	}
-	slices.SortFunc(all, func(x, y numbered) int { return strings.Compare(x.routeMap, y.routeMap) })
-	return all, without
 }

@@ -30,12 +30,12 @@ func checkFamilies(families []v1alpha1.AddressFamily) error {
 // families that a session with an address carries on this node. FRR makes the
 // next hop of the other family from the interface, and where that has no address
 // of it, from the router-id or a link-local address: then the routes would lead
-// nowhere, so they are left out.
-func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, address netip.Addr) []frrtemplates.Family {
-	if !address.IsValid() {
+// nowhere, so they are left out. The node's addresses in another VRF aren't known.
+func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, key NeighborKey) []frrtemplates.Family {
+	if !key.Address.IsValid() {
 		return possibleFamilies(spec)
 	}
-	own := frrtemplates.FamilyOf(address)
+	own := frrtemplates.FamilyOf(key.Address)
 	if len(spec.AddressFamilies) == 0 {
 		return []frrtemplates.Family{own}
 	}
@@ -44,10 +44,10 @@ func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, address ne
 		if !slices.Contains(spec.AddressFamilies, familyNames[family]) {
 			continue
 		}
-		if family != own && !b.nodeHas(family) {
+		if family != own && key.VRF == "" && !b.nodeHas(family) {
 			b.refuse(ref, v1alpha1.ReasonNoNextHop, fmt.Sprintf(
 				"spec.addressFamilies: node %q has no InternalIP of %s to be the next hop of such routes over the session with %s: they are left out there; leave out the family or give the node an address",
-				b.node.Name, familyNames[family], address))
+				b.node.Name, familyNames[family], key.Address))
 			continue
 		}
 		families = append(families, family)

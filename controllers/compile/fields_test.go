@@ -83,6 +83,7 @@ var fieldCases = []struct {
 		o.peer.Spec.PeerASN, o.peer.Spec.DynamicASN = 0, v1alpha1.DynamicASNExternal
 	}, " neighbor 192.0.2.1 remote-as external"},
 	{"BGPPeer.localASN", func(o *objects) { o.peer.Spec.LocalASN = 65009 }, " neighbor 192.0.2.1 local-as 65009 no-prepend replace-as"},
+	{"BGPPeer.vrf", func(o *objects) { o.peer.Spec.VRF = "red" }, "router bgp 64512 vrf red"},
 	{"BGPPeer.ttlSecurityHops", func(o *objects) { o.peer.Spec.TTLSecurityHops = new(int32(3)) }, " neighbor 192.0.2.1 ttl-security hops 3"},
 	{"BGPPeer.peerAddress", func(o *objects) { o.peer.Spec.PeerAddress = "192.0.2.9" }, "  neighbor 192.0.2.9 activate"},
 	{"BGPPeer.peerAddressFrom", func(o *objects) { o.peer.Spec.PeerAddressFrom = &v1alpha1.NodeAddressSource{NodeLabel: "tor"} }, v1alpha1.ReasonInvalidPeer},

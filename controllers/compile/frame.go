@@ -116,15 +116,15 @@ func (p *Policy) neighborsOf(vrf string, family frrtemplates.Family) []frrtempla
 	return neighbors
 }
 
-// withNetworks is the configuration with the networks of each family. The frame
+// withNetworks is the configuration with the networks of each place. The frame
 // itself stays as it is.
-func (f *frame) withNetworks(networks map[frrtemplates.Family][]frrtemplates.Network) frrtemplates.Config {
+func (f *frame) withNetworks(networks map[place][]frrtemplates.Network) frrtemplates.Config {
 	config := f.config
 	config.Routers = slices.Clone(config.Routers)
 	for i := range config.Routers {
 		families := slices.Clone(config.Routers[i].Families)
 		for j := range families {
-			families[j].Networks = f.defined(networks[families[j].Family])
+			families[j].Networks = f.defined(networks[place{config.Routers[i].VRF, families[j].Family}])
 			config.Routers[i].Discards = append(config.Routers[i].Discards, discards(families[j].Networks)...)
 		}
 		config.Routers[i].Families = families
@@ -157,6 +157,6 @@ func (p *Policy) issuesOf(inUse *usage) []Issue {
 	for member := range inUse.split {
 		issues = append(issues, p.notForLocal(member))
 	}
-	slices.SortFunc(issues, compareIssues)
+	slices.SortFunc(issues, CompareIssues)
 	return slices.Compact(issues)
 }

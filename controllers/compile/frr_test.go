@@ -177,14 +177,15 @@ func (s speaker) printsBack(conf string) error {
 	if err != nil {
 		return err
 	}
-	if got, want := blocks(running), s.spoken(blocks(conf)); !slices.Equal(got, want) {
+	conf = s.spoken(conf)
+	if got, want := blocks(running), blocks(conf); !slices.Equal(got, want) {
 		return fmt.Errorf("FRR prints back\n%sinstead of\n%s", strings.Join(missingIn(want, got), ""), strings.Join(missingIn(got, want), ""))
 	}
 	delta, err := s.reloadScript("--test", conf)
 	if err != nil {
 		return err
 	}
-	if lines := s.spoken(deltaLines(delta)); len(lines) > 0 {
+	if lines := deltaLines(delta); len(lines) > 0 {
 		return fmt.Errorf("frr-reload would change:\n%s", strings.Join(lines, "\n"))
 	}
 	return nil
@@ -195,13 +196,14 @@ func (s speaker) printsBack(conf string) error {
 var quiet = []string{"ip nht resolve-via-default", "ipv6 nht resolve-via-default"}
 
 // spoken leaves out what this version of FRR doesn't print.
-func (s speaker) spoken(lines []string) []string {
+func (s speaker) spoken(conf string) string {
 	if s.Version() == frr.V8_4 {
-		return lines
+		return conf
 	}
-	return slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+	lines := slices.DeleteFunc(slices.Collect(strings.Lines(conf)), func(line string) bool {
 		return slices.Contains(quiet, strings.TrimSpace(line))
 	})
+	return strings.Join(lines, "")
 }
 
 func (s speaker) reload(conf string) error {
@@ -220,15 +222,21 @@ func (s speaker) reloadScript(mode, conf string) (string, error) {
 
 // clear takes away what a configuration brought, much faster than frr-reload.
 func (s speaker) clear(conf string) error {
-	var commands []string
+	var commands, within []string
 	seen := map[string]bool{}
-	for line := range strings.Lines(conf) {
+	for line := range strings.Lines(s.spoken(conf)) {
 		words := strings.Fields(line)
 		switch {
 		case line == "bfd\n":
 			commands = append(commands, "no bfd")
 		case strings.HasPrefix(line, "router bgp"):
 			commands = append(commands, "no "+strings.TrimSpace(line))
+		case strings.HasPrefix(line, "vrf "):
+			within = []string{strings.TrimSpace(line)}
+		case line == "exit-vrf\n":
+			commands, within = slices.Concat(commands, within, []string{"exit-vrf"}), nil
+		case within != nil:
+			within = append(within, "no "+strings.TrimSpace(line))
 		case strings.HasPrefix(line, "ip route "), strings.HasPrefix(line, "ipv6 route "):
 			commands = append(commands, "no "+strings.TrimSpace(line))
 		case strings.HasPrefix(line, "route-map") && !seen[words[1]]:
@@ -254,14 +262,17 @@ func blocks(conf string) []string {
 		switch {
 		case text == "" || text == "!" || slices.ContainsFunc(notOurs, func(p string) bool { return strings.HasPrefix(text, p) }):
 		case text == " !": // between inner blocks
-		case strings.HasPrefix(text, " ") || text == "exit":
+		case strings.HasPrefix(text, " ") || text == "exit" || text == "exit-vrf":
 			all[len(all)-1] += line
 		default:
 			all = append(all, line)
 		}
 	}
-	// What is left of "bfd" when its last profile went.
-	all = slices.DeleteFunc(all, func(block string) bool { return block == "bfd\nexit\n" })
+	// What is left of "bfd" when its last profile went, and of a VRF without lines.
+	all = slices.DeleteFunc(all, func(block string) bool {
+		lines := strings.Split(block, "\n")
+		return block == "bfd\nexit\n" || len(lines) == 3 && lines[1] == "exit-vrf"
+	})
 	slices.Sort(all)
 	return all
 }

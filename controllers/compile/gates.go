@@ -34,6 +34,6 @@ func withGates(issues []Issue, node *snapshot.Node, gates *snapshot.Gates) []Iss
 		return issues
 	}
 	more = append(more, issues...)
-	slices.SortFunc(more, compareIssues)
+	slices.SortFunc(more, CompareIssues)
 	return more
 }

@@ -262,6 +262,7 @@ func (w *world) setPool() string {
 func (w *world) setPeer() string {
 	peer := &v1alpha1.BGPPeer{ObjectMeta: w.age(), Spec: v1alpha1.BGPPeerSpec{
 		MyASN: 64512, PeerASN: int64(64512 + w.random.Intn(2)), NodeSelectors: w.selectors(),
+		VRF:                   w.pick("", "", "red", "blue", "no name"),
 		PeerAddress:           w.pick("192.0.2.1", "192.0.2.2", "2001:db8:f::1", "192.0.2.300"),
 		EnableGracefulRestart: w.random.Intn(4) == 0,
 	}}

@@ -3,6 +3,7 @@ package compile
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -21,6 +22,19 @@ type Instance struct {
 
 	// asnOwner and idOwner are the peers that decided; no idOwner: none has.
 	asnOwner, idOwner string
+}
+
+func checkVRF(spec *v1alpha1.BGPPeerSpec) error {
+	if spec.VRF == "" {
+		return nil
+	}
+	if err := frrtemplates.CheckVRF(spec.VRF); err != nil {
+		return fmt.Errorf("spec.vrf %q %w", spec.VRF, err)
+	}
+	if spec.DefaultGateway != "" {
+		return errors.New("spec.defaultGateway and spec.vrf are both set: the gateway is that of the default VRF; name the router's address")
+	}
+	return nil
 }
 
 // where is the instance's place, for messages.
@@ -43,15 +57,15 @@ func (b *builder) fits(ref ObjectRef, name string, key NeighborKey, e ends) bool
 			"spec.peerAddress %s is the own address of node %q: leave the node out by spec.nodeSelectors", key.Address, b.node.Name))
 	case taken:
 		b.refuse(ref, v1alpha1.ReasonDuplicatePeer, fmt.Sprintf(
-			"spec.peerAddress %s is also that of the older BGPPeer %q %s: delete one of them or give them disjoint spec.nodeSelectors",
+			"spec.peerAddress %s is also that of the older BGPPeer %q %s: delete one of them or give them disjoint spec.nodeSelectors or VRFs (spec.vrf)",
 			key.Address, owner, b.where(key.VRF)))
 	case instance != nil && asn != instance.ASN:
 		b.refuse(ref, v1alpha1.ReasonASNConflict, fmt.Sprintf(
-			"spec.myASN %d differs from %d of the older BGPPeer %q %s: a node has one AS number; make them equal or give them disjoint spec.nodeSelectors",
+			"spec.myASN %d differs from %d of the older BGPPeer %q %s: a node has one AS number in a VRF; make them equal or give them disjoint spec.nodeSelectors",
 			asn, instance.ASN, instance.asnOwner, b.where(key.VRF)))
 	case instance != nil && id.IsValid() && instance.idOwner != "" && id != instance.RouterID:
 		b.refuse(ref, v1alpha1.ReasonRouterIDConflict, fmt.Sprintf(
-			"spec.routerID %s differs from %s of the older BGPPeer %q %s: a node has one router-id; make them equal or leave it out here",
+			"spec.routerID %s differs from %s of the older BGPPeer %q %s: a node has one router-id in a VRF; make them equal or leave it out here",
 			id, instance.RouterID, instance.idOwner, b.where(key.VRF)))
 	default:
 		b.settle(name, key, asn, id)

@@ -32,7 +32,7 @@ const (
 // CRDs get here, and ends that a node has of its own.
 func parseNeighbor(spec *v1alpha1.BGPPeerSpec, e ends) (frrtemplates.Neighbor, error) {
 	neighbor := frrtemplates.Neighbor{Address: e.address, Source: e.source, GracefulRestart: spec.EnableGracefulRestart}
-	err := parseRemote(spec, &neighbor)
+	err := errors.Join(checkVRF(spec), parseRemote(spec, &neighbor))
 	if err != nil {
 		return neighbor, err
 	}

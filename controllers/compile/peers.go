@@ -39,12 +39,12 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 		ref := ObjectRef{Kind: "BGPPeer", Name: object.Name}
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
 		ends, neighbor, ok := b.parsePeer(ref, &object.Spec, selected)
-		key := NeighborKey{Address: ends.address}
+		key := NeighborKey{VRF: object.Spec.VRF, Address: ends.address}
 		if ok && selected && b.fits(ref, object.Name, key, ends) && b.addPassword(ref, &object.Spec, &neighbor) {
 			b.addProfile(ref, object.Spec.BFDProfile, &neighbor)
 			b.policy.Peers = append(b.policy.Peers, &Peer{
 				Name: object.Name, VRF: key.VRF, ASN: ends.asn, Address: neighbor.Address,
-				Families: b.families(ref, &object.Spec, neighbor.Address), Neighbor: neighbor,
+				Families: b.families(ref, &object.Spec, key), Neighbor: neighbor,
 			})
 		}
 	}
@@ -71,7 +71,7 @@ func (b *builder) parsePeer(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, selected 
 	if reason, err := b.findEnds(spec, &e); err != nil {
 		// The node's network may come up any time: as a peer that waits for its
 		// Secret, this one holds what it will need.
-		if (reason != v1alpha1.ReasonNoNodeAddress && reason != v1alpha1.ReasonNoDefaultGateway) || b.fits(ref, ref.Name, NeighborKey{Address: e.address}, e) {
+		if (reason != v1alpha1.ReasonNoNodeAddress && reason != v1alpha1.ReasonNoDefaultGateway) || b.fits(ref, ref.Name, NeighborKey{VRF: spec.VRF, Address: e.address}, e) {
 			b.refuse(ref, reason, err.Error())
 		}
 		return e, neighbor, false

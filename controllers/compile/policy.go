@@ -72,7 +72,7 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 	b.acceptAdvertisements(s.Advertisements, s.Peers)
 	b.policy.formClasses()
 	b.policy.Issues = append(b.policy.Issues, overruled(clashesOf(b.policy.standing))...)
-	slices.SortFunc(b.policy.Issues, compareIssues)
+	slices.SortFunc(b.policy.Issues, CompareIssues)
 	return b.policy
 }
 
@@ -92,7 +92,8 @@ func (b *builder) refuse(object ObjectRef, reason, message string) {
 	b.policy.Issues = append(b.policy.Issues, Issue{Object: object, Reason: reason, Message: message})
 }
 
-func compareIssues(a, b Issue) int {
+// CompareIssues orders them by object, reason and message.
+func CompareIssues(a, b Issue) int {
 	return cmp.Or(
 		cmp.Compare(a.Object.Kind, b.Object.Kind),
 		cmp.Compare(a.Object.Namespace, b.Object.Namespace),

@@ -15,17 +15,23 @@ import (
 // into Results: apply replaces them and never changes them.
 type sum struct {
 	policy   *Policy
-	networks map[frrtemplates.Family][]frrtemplates.Network
+	networks map[place][]frrtemplates.Network
 	withheld []Withheld
 	// needs are the Services that need each prefix, sorted.
 	needs map[netip.Prefix][]Need
 	inUse usage
 }
 
+// place is where a prefix is announced: a family of one VRF.
+type place struct {
+	vrf    string
+	family frrtemplates.Family
+}
+
 func newSum(policy *Policy) sum {
 	s := sum{
 		policy:   policy,
-		networks: map[frrtemplates.Family][]frrtemplates.Network{},
+		networks: map[place][]frrtemplates.Network{},
 		needs:    map[netip.Prefix][]Need{},
 		inUse:    newUsage(),
 	}
@@ -124,7 +130,7 @@ func (e needEdit) apply(needs []Need) []Need {
 // applyNeeds replaces the lines of the prefixes whose needs change.
 func (s *sum) applyNeeds(edits map[netip.Prefix]needEdit) {
 	needs := maps.Clone(s.needs)
-	come := map[frrtemplates.Family][]frrtemplates.Network{}
+	come := map[place][]frrtemplates.Network{}
 	for prefix, edit := range edits {
 		now := edit.apply(needs[prefix])
 		c := s.united(now)
@@ -135,14 +141,20 @@ func (s *sum) applyNeeds(edits map[netip.Prefix]needEdit) {
 		}
 		needs[prefix] = now
 		family := frrtemplates.FamilyOf(prefix.Addr())
-		come[family] = append(come[family], frrtemplates.Network{Prefix: prefix, RouteMap: c.routeMap})
+		for _, vrf := range c.vrfs[family] {
+			at := place{vrf, family}
+			come[at] = append(come[at], frrtemplates.Network{Prefix: prefix, RouteMap: c.routeMap})
+		}
 	}
 	s.needs = needs
-	for _, family := range bothFamilies {
-		s.networks[family] = replaced(s.networks[family], func(n frrtemplates.Network) bool {
-			_, gone := edits[n.Prefix]
-			return gone
-		}, come[family], compareNetworks, len(edits))
+	for _, instance := range s.policy.Instances {
+		for _, family := range bothFamilies {
+			at := place{instance.VRF, family}
+			s.networks[at] = replaced(s.networks[at], func(n frrtemplates.Network) bool {
+				_, gone := edits[n.Prefix]
+				return gone
+			}, come[at], compareNetworks, len(edits))
+		}
 	}
 }
 

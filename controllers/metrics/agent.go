@@ -14,8 +14,9 @@ import (
 	"github.com/herald-lb/herald/controllers/status"
 )
 
-// session's labels: the BGPPeer, and which neighbor it is.
-var session = []string{"peer", "address"}
+// session's labels: the BGPPeer, and which neighbor it is; the default VRF is
+// empty.
+var session = []string{"peer", "address", "vrf"}
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("herald_"+name, help, labels, nil)
@@ -29,7 +30,7 @@ var (
 	sessionFlaps = desc("session_flaps_total",
 		"How often the session left Established since bgpd started.", session...)
 	sessionPrefixes = desc("session_prefixes",
-		"Prefixes sent to the peer, or accepted from it.", "peer", "address", "family", "direction")
+		"Prefixes sent to the peer, or accepted from it.", append(slices.Clone(session), "family", "direction")...)
 	bfdUp = desc("session_bfd_up",
 		"1 if BFD (RFC 5880) says that the path to the peer is Up; absent where BFD does not watch the session.", session...)
 	nodeRoutes = desc("routes",
@@ -88,7 +89,7 @@ func truth(is bool) float64 {
 }
 
 func collectSession(out chan<- prometheus.Metric, s status.Session) {
-	labels := []string{s.Spec.Peer, s.Status.Address}
+	labels := []string{s.Spec.Peer, s.Status.Address, s.Status.VRF}
 	if s.Status.State != v1alpha1.SessionUnknown {
 		gauge(out, sessionUp, truth(s.Status.State == v1alpha1.SessionEstablished), labels...)
 	}
@@ -115,7 +116,7 @@ func collectNode(out chan<- prometheus.Metric, view status.View) {
 		gauge(out, nodeRoutes, float64(routes.IPv4), "ipv4")
 		gauge(out, nodeRoutes, float64(routes.IPv6), "ipv6")
 		reasons := map[string]int{}
-		for _, issue := range view.Result.Issues {
+		for _, issue := range status.Issues(view) {
 			reasons[issue.Reason]++
 		}
 		for reason, n := range reasons {

@@ -47,22 +47,22 @@ func view() status.View {
 const whole = `
 # HELP herald_session_up 1 if the session with the peer is Established, 0 if not; absent while FRR or the reloader does not answer.
 # TYPE herald_session_up gauge
-herald_session_up{address="192.0.2.1",peer="tor-a"} 1
-herald_session_up{address="2001:db8::1",peer="tor-b"} 0
+herald_session_up{address="192.0.2.1",peer="tor-a",vrf=""} 1
+herald_session_up{address="2001:db8::1",peer="tor-b",vrf=""} 0
 # HELP herald_session_flaps_total How often the session left Established since bgpd started.
 # TYPE herald_session_flaps_total counter
-herald_session_flaps_total{address="192.0.2.1",peer="tor-a"} 3
-herald_session_flaps_total{address="2001:db8::1",peer="tor-b"} 0
+herald_session_flaps_total{address="192.0.2.1",peer="tor-a",vrf=""} 3
+herald_session_flaps_total{address="2001:db8::1",peer="tor-b",vrf=""} 0
 # HELP herald_session_since_timestamp_seconds When the session entered or left Established, seconds since 1970.
 # TYPE herald_session_since_timestamp_seconds gauge
-herald_session_since_timestamp_seconds{address="192.0.2.1",peer="tor-a"} 1.7673552e+09
+herald_session_since_timestamp_seconds{address="192.0.2.1",peer="tor-a",vrf=""} 1.7673552e+09
 # HELP herald_session_bfd_up 1 if BFD (RFC 5880) says that the path to the peer is Up; absent where BFD does not watch the session.
 # TYPE herald_session_bfd_up gauge
-herald_session_bfd_up{address="192.0.2.1",peer="tor-a"} 1
+herald_session_bfd_up{address="192.0.2.1",peer="tor-a",vrf=""} 1
 # HELP herald_session_prefixes Prefixes sent to the peer, or accepted from it.
 # TYPE herald_session_prefixes gauge
-herald_session_prefixes{address="192.0.2.1",direction="accepted",family="ipv4",peer="tor-a"} 1
-herald_session_prefixes{address="192.0.2.1",direction="sent",family="ipv4",peer="tor-a"} 2
+herald_session_prefixes{address="192.0.2.1",direction="accepted",family="ipv4",peer="tor-a",vrf=""} 1
+herald_session_prefixes{address="192.0.2.1",direction="sent",family="ipv4",peer="tor-a",vrf=""} 2
 # HELP herald_routes Prefixes that this node wants to announce.
 # TYPE herald_routes gauge
 herald_routes{family="ipv4"} 2

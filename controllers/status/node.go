@@ -30,7 +30,7 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 		status.DesiredHash = view.DesiredHash
 		snippets, issues := nodeSnippets(view)
 		status.Snippets = snippets
-		status.Issues = nodeIssues(slices.Concat(view.Result.Issues, issues))
+		status.Issues = nodeIssues(slices.Concat(Issues(view), issues))
 		status.Routes = CountRoutes(view.Result.Config)
 	}
 	if view.Report != nil {
@@ -67,7 +67,7 @@ func nodeIssues(issues []compile.Issue) []v1alpha1.NodeIssue {
 	return out
 }
 
-// CountRoutes counts the prefixes that a configuration announces.
+// CountRoutes counts the prefixes that a configuration announces, in each VRF.
 func CountRoutes(config frrtemplates.Config) *v1alpha1.RouteCount {
 	count := &v1alpha1.RouteCount{}
 	for _, router := range config.Routers {

@@ -41,7 +41,7 @@ func Sessions(view View) []Session {
 			sessions = append(sessions, Session{
 				Name:   v1alpha1.SessionName(view.Node, peer),
 				Spec:   v1alpha1.BGPSessionSpec{Node: view.Node, Peer: peer},
-				Status: sessionStatus(view, router.ASN, neighbor, reported[key]),
+				Status: sessionStatus(view, &router, neighbor, reported[key]),
 			})
 		}
 	}
@@ -63,10 +63,11 @@ func reportedSessions(view View) map[compile.NeighborKey]*report.Session {
 	return reported
 }
 
-func sessionStatus(view View, own frrtemplates.ASN, neighbor *frrtemplates.Neighbor, seen *report.Session) v1alpha1.BGPSessionStatus {
+func sessionStatus(view View, router *frrtemplates.Router, neighbor *frrtemplates.Neighbor, seen *report.Session) v1alpha1.BGPSessionStatus {
 	status := v1alpha1.BGPSessionStatus{
 		Address:   neighbor.Address.String(),
-		LocalASN:  int64(own),
+		VRF:       router.VRF,
+		LocalASN:  int64(router.ASN),
 		RemoteASN: int64(neighbor.RemoteASN),
 		State:     v1alpha1.SessionIdle,
 	}

@@ -26,6 +26,8 @@ type neighbor struct {
 	LastResetMsecs   *int64 `json:"lastResetTimerMsecs"`
 	LastResetDueTo   string `json:"lastResetDueTo"`
 	NotificationText string `json:"lastNotificationReason"`
+	// VRFMissing: the kernel has no such VRF.
+	VRFMissing bool `json:"-"`
 	// BFD is absent where bgpd doesn't use it for the neighbor.
 	BFD *struct{} `json:"peerBfdInfo"`
 	timers
@@ -38,6 +40,10 @@ type neighbor struct {
 
 // key of a session.
 type key struct{ vrf, address string }
+
+// noVRF is the vrfId of an instance whose VRF the kernel does not have. FRR 8.4 and
+// 10.3 agree.
+const noVRF = "-1"
 
 // parseNeighbors reads the answer: VRFs, and in each some fields of its own
 // (vrfId, vrfName) beside one object per neighbor.
@@ -59,6 +65,7 @@ func parseNeighbors(output string) (map[key]neighbor, error) {
 			if err := json.Unmarshal(raw, &n); err != nil {
 				return nil, fmt.Errorf("bgpd's neighbor %s: %w", name, err)
 			}
+			n.VRFMissing = vrf != "" && string(fields["vrfId"]) == noVRF
 			all[key{vrf, name}] = n
 		}
 	}
@@ -152,6 +159,9 @@ func session(k key, n neighbor, h history) report.Session {
 		Address: k.address, VRF: k.vrf, LocalASN: n.LocalAS, RemoteASN: n.RemoteAS,
 		State: n.State, Since: h.since, Flaps: n.Dropped,
 		LastResetReason: resetReason(n), LastResetTime: h.lastReset,
+	}
+	if n.VRFMissing {
+		s.VRFMissing, s.LastResetReason = true, fmt.Sprintf("the node has no VRF device %q", k.vrf)
 	}
 	if h.opened != nil {
 		s.Opened, s.Pending = h.opened, n.pending(*h.opened)

@@ -86,6 +86,24 @@ func TestAnswersWithoutNeighbors(t *testing.T) {
 	}
 }
 
+// A session in a VRF that the kernel doesn't have says so, and no more once it does.
+func TestVRFThatIsMissing(t *testing.T) {
+	o := &Observer{}
+	for _, c := range []struct {
+		id, reason string
+		missing    bool
+	}{{"-1", `the node has no VRF device "red"`, true}, {"7", "No AFI/SAFI activated for peer", false}} {
+		neighbors, err := parseNeighbors(`{"red":{"vrfId":` + c.id + `,"10.0.0.1":{"bgpState":"Idle","lastResetDueTo":"No AFI/SAFI activated for peer"}}}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := o.sessions(neighbors, time.Now())
+		if len(got) != 1 || got[0].VRFMissing != c.missing || got[0].LastResetReason != c.reason || got[0].State != "Idle" {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 func TestVRFs(t *testing.T) {
 	got, err := parseNeighbors(`{"default":{"vrfId":0,"10.0.0.1":{"bgpState":"Idle"}},"red":{"vrfId":5,"10.0.0.1":{"bgpState":"Established"}}}`)
 	if err != nil || got[key{"red", "10.0.0.1"}].State != "Established" || got[key{"", "10.0.0.1"}].State != "Idle" {

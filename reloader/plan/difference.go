@@ -17,8 +17,12 @@ type difference struct {
 	entries []entryDiff
 	// staleMaps run in some daemon and are not wanted at all, sorted.
 	staleMaps []string
-	// staleDiscards are discard routes that run and are not wanted.
-	staleDiscards []string
+	// staleDiscards are discard routes that run and are not wanted; those of a VRF
+	// have its block as their context.
+	staleDiscards []Line
+	// backing are lines by which FRR says what a VRF is made of (zebra's -n): they
+	// are nobody's wish and stay.
+	backing []Line
 }
 
 // lineDiff compares two sets of lines: missing ones are wanted and don't run.
@@ -68,14 +72,20 @@ func (d *difference) compareTop() {
 	}
 	for _, name := range d.state.names() {
 		for _, line := range d.state.Daemons[name].Top {
-			to := &d.top.unexpected
-			if isDiscard(line) {
-				to = &d.staleDiscards
-			}
-			if !slices.Contains(d.want.Top, line) && !slices.Contains(*to, line) {
-				*to = append(*to, line)
+			switch {
+			case slices.Contains(d.want.Top, line):
+			case isDiscard(line):
+				d.addStale(Line{Text: line})
+			case !slices.Contains(d.top.unexpected, line):
+				d.top.unexpected = append(d.top.unexpected, line)
 			}
 		}
+	}
+}
+
+func (d *difference) addStale(line Line) {
+	if !slices.Contains(d.staleDiscards, line) {
+		d.staleDiscards = append(d.staleDiscards, line)
 	}
 }
 
@@ -89,16 +99,17 @@ func (d *difference) compareBlocks() {
 	for _, b := range d.want.Blocks {
 		seen[b.Header] = true
 		have := d.state.block(b.Header)
-		diff := blockDiff{block: b, header: b.Header, absent: have == nil}
+		diff := blockDiff{block: b, header: b.Header}
 		for _, line := range b.Lines {
-			if key := (blockKey{line.Path, line.Text}); !have[key] {
+			key := blockKey{line.Path, line.Text}
+			if !have[key] && !d.state.implies(b.Header, line.Text, have) {
 				diff.missing = append(diff.missing, line)
-			} else {
-				delete(have, key)
 			}
+			delete(have, key)
 		}
-		diff.unexpected = sortedKeys(have)
-		if diff.absent || len(diff.missing)+len(diff.unexpected) > 0 {
+		diff.absent = have == nil && len(diff.missing) > 0
+		diff.unexpected = d.unexpectedLines(b.Header, have)
+		if len(diff.missing)+len(diff.unexpected) > 0 {
 			d.blocks = append(d.blocks, diff)
 		}
 	}
@@ -114,12 +125,35 @@ func (d *difference) unexpectedBlocks(seen map[string]bool) {
 				continue
 			}
 			seen[b.Header] = true
-			if have := d.state.block(b.Header); len(have) > 0 {
-				d.blocks = append(d.blocks, blockDiff{header: b.Header, unexpected: sortedKeys(have)})
+			if unexpected := d.unexpectedLines(b.Header, d.state.block(b.Header)); len(unexpected) > 0 {
+				d.blocks = append(d.blocks, blockDiff{header: b.Header, unexpected: unexpected})
 			}
 		}
 	}
 }
+
+// unexpectedLines of a block. Of a VRF they are without discard routes, which go
+// last, and without what stays.
+func (d *difference) unexpectedLines(header string, lines map[blockKey]bool) []blockKey {
+	keys := sortedKeys(lines)
+	if !isVRF(header) {
+		return keys
+	}
+	return slices.DeleteFunc(keys, func(key blockKey) bool {
+		line := Line{Context: header, Text: key.text}
+		switch {
+		case isDiscard(key.text):
+			d.addStale(line)
+		case strings.HasPrefix(key.text, "netns "):
+			d.backing = append(d.backing, line)
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func isVRF(header string) bool { return strings.HasPrefix(header, vrfPrefix) }
 
 func sortedKeys(set map[blockKey]bool) []blockKey {
 	keys := make([]blockKey, 0, len(set))

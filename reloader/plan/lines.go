@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -25,7 +24,10 @@ func (d Delta) String() string {
 func Deltas(want *Config, state *State) []Delta {
 	d := compare(want, state)
 	var l deltas
-	l.lines("", lineDiff{missing: d.top.missing, unexpected: slices.Concat(d.top.unexpected, d.staleDiscards)})
+	l.lines("", d.top)
+	for _, line := range d.staleDiscards {
+		l.add(false, line.Context, line.Text)
+	}
 	for _, block := range d.blocks {
 		l.block(block)
 	}

@@ -7,6 +7,7 @@ const (
 	routerPrefix   = "router bgp "
 	routeMapPrefix = "route-map "
 	familyPrefix   = "address-family "
+	vrfPrefix      = "vrf "
 	networkPrefix  = "network "
 	// ipv6RoutePrefix starts a static route of IPv6.
 	ipv6RoutePrefix = "ipv6 route "

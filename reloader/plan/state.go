@@ -56,6 +56,11 @@ func (s *State) hasTop(line string) bool {
 	return s.Quirks.ResolveViaDefault && slices.Contains(quiet, line) && !s.printsTop("no "+line)
 }
 
+// implies says whether a line of a block holds though FRR doesn't print it.
+func (s *State) implies(header, line string, printed map[blockKey]bool) bool {
+	return s.Quirks.ResolveViaDefault && isVRF(header) && slices.Contains(quiet, line) && !printed[blockKey{text: "no " + line}]
+}
+
 func (s *State) printsTop(line string) bool {
 	for _, c := range s.Daemons {
 		if slices.Contains(c.Top, line) {

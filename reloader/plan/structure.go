@@ -196,12 +196,17 @@ func (d *difference) target() string {
 }
 
 // file is one for frr-reload.py, with these routers and some lines more.
-func (d *difference) file(routers []*Router, more ...string) string {
+func (d *difference) file(routers []*Router, more ...Line) string {
 	var b strings.Builder
 	for _, line := range d.state.keptLines() {
 		writeLine(&b, 0, line)
 	}
-	out := &Config{Top: more, Blocks: d.want.Blocks, RouteMaps: d.runningMaps(), Routers: routers}
+	out := &Config{Blocks: d.blocksWith(slices.Concat(more, d.backing)), RouteMaps: d.runningMaps(), Routers: routers}
+	for _, line := range more {
+		if line.Context == "" {
+			out.Top = append(out.Top, line.Text)
+		}
+	}
 	for _, line := range d.want.Top {
 		// A default that FRR doesn't print would be "added" at every reload.
 		if d.state.printsTop(line) || !d.state.hasTop(line) {
@@ -210,6 +215,30 @@ func (d *difference) file(routers []*Router, more ...string) string {
 	}
 	out.write(&b)
 	return b.String()
+}
+
+// blocksWith are the wanted blocks as FRR prints them, and some lines of VRFs more.
+func (d *difference) blocksWith(more []Line) []*Block {
+	var blocks []*Block
+	for _, want := range d.want.Blocks {
+		have := d.state.block(want.Header)
+		b := &Block{Header: want.Header, Footer: want.Footer, Lines: slices.DeleteFunc(slices.Clone(want.Lines), func(line BlockLine) bool {
+			return d.state.implies(want.Header, line.Text, have)
+		})}
+		blocks = append(blocks, b)
+	}
+	for _, line := range more {
+		if line.Context == "" {
+			continue
+		}
+		at := slices.IndexFunc(blocks, func(b *Block) bool { return b.Header == line.Context })
+		if at < 0 {
+			at = len(blocks)
+			blocks = append(blocks, &Block{Header: line.Context, Footer: exitVRF})
+		}
+		blocks[at].Lines = append(blocks[at].Lines, BlockLine{Text: line.Text, Depth: 1})
+	}
+	return blocks
 }
 
 func withNetworksOf(want, have *Router) *Router {

@@ -92,10 +92,12 @@ type FRR struct {
 // Session is one BGP session.
 type Session struct {
 	// Address of the neighbor, and its VRF ("" is the default VRF).
-	Address   string `json:"address"`
-	VRF       string `json:"vrf,omitempty"`
-	LocalASN  uint32 `json:"localASN"`
-	RemoteASN uint32 `json:"remoteASN"`
+	Address string `json:"address"`
+	VRF     string `json:"vrf,omitempty"`
+	// VRFMissing says that the node's kernel has no such VRF.
+	VRFMissing bool   `json:"vrfMissing,omitempty"`
+	LocalASN   uint32 `json:"localASN"`
+	RemoteASN  uint32 `json:"remoteASN"`
 	// State of RFC 4271 section 8.2.2, for example "Established".
 	State string `json:"state"`
 	// Since is when it entered or left Established.

@@ -20,6 +20,8 @@ const (
 	name = `herald[A-Za-z0-9._-]*`
 	// profile of BFD has the object's name, which is made harmless.
 	profile = `[a-z0-9._-]+`
+	// vrf is a device's name.
+	vrf = `[A-Za-z0-9][A-Za-z0-9._-]{0,14}`
 	// community and large, as FRR spells them.
 	community = `(?:[0-9]+:[0-9]+|[a-zA-Z][A-Za-z0-9-]*)`
 	large     = `[0-9]+:[0-9]+:[0-9]+`
@@ -29,8 +31,9 @@ const (
 var lines = []string{
 	`!`, `exit`, ` !`, ` exit`,
 	`(?:no )?ip(?:v6)? forwarding`,
-	`ip(?:v6)? nht resolve-via-default`,
-	`ip(?:v6)? route ` + prefix + ` blackhole 254`,
+	` ?ip(?:v6)? nht resolve-via-default`,
+	` ?ip(?:v6)? route ` + prefix + ` blackhole 254`,
+	`vrf ` + vrf, `exit-vrf`,
 	// bfd
 	`bfd`, ` profile ` + profile,
 	`  (?:detect-multiplier|transmit-interval|receive-interval|minimum-ttl) ` + number,
@@ -44,7 +47,7 @@ var lines = []string{
 	` set ip next-hop ` + v4, ` set ipv6 next-hop global ` + v6,
 	` set local-preference ` + number, ` set metric ` + number,
 	// router bgp
-	`router bgp ` + number,
+	`router bgp ` + number + `(?: vrf ` + vrf + `)?`,
 	` bgp router-id ` + v4,
 	` no bgp default ipv4-unicast`, ` coalesce-time 0`, ` no bgp network import-check`,
 	` bgp graceful-restart preserve-fw-state`,

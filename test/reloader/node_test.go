@@ -111,8 +111,7 @@ func (n *node) container(name string) *sandbox.Box {
 // startFRR starts the container of FRR; a killed one may be replaced.
 func (n *node) startFRR() *sandbox.Process {
 	n.frr = n.container("frr")
-	p := n.start(n.frr, "frr", "/opt/herald/frr-start.sh")
-	return p
+	return n.start(n.frr, "frr", "/opt/herald/frr-start.sh")
 }
 
 func (n *node) start(box *sandbox.Box, log string, args ...string) *sandbox.Process {

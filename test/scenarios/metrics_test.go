@@ -20,7 +20,7 @@ var _ = Describe("What is told", func() {
 	It("M5 an agent's metrics tell each session, and a peer's series go with it", func(ctx SpecContext) {
 		mayReset("tor-c")
 		up := func(peer string, value int) string {
-			return fmt.Sprintf("herald_session_up{address=%q,peer=%q} %d\n", site.RouterAddress("tor-c", router.IPv4), peer, value)
+			return fmt.Sprintf("herald_session_up{address=%q,peer=%q,vrf=\"\"} %d\n", site.RouterAddress("tor-c", router.IPv4), peer, value)
 		}
 		for _, n := range site.Nodes() {
 			Eventually(ctx, metricsOf).WithArguments(ctx, n).Should(ContainSubstring(up("tor-c", 1)), n.Name())
