@@ -126,7 +126,7 @@ func (r *rules) check(ctx context.Context, object *unstructured.Unstructured) fi
 	errs := apivalidation.ValidateObjectMetaAccessor(object, false, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
 	errs = append(errs, apiservervalidation.ValidateCustomResource(nil, object.Object, r.schema)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, r.structural, object.Object)...)
-	if slices.ContainsFunc(errs, blocksRules) {
+	if r.cel != nil && slices.ContainsFunc(errs, blocksRules) { // nil: the Kind has no rules
 		errs = append(errs, field.Invalid(nil, nil, "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"))
 	} else {
 		found, _ := r.cel.Validate(ctx, nil, r.structural, object.Object, nil, celconfig.RuntimeCELCostBudget)
