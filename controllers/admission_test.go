@@ -34,6 +34,10 @@ var valid = map[string]func() map[string]any{
 			"holdTime": "90s", "keepaliveTime": "30s", "connectTime": "1m", "routerID": "10.0.0.1",
 			"addressFamilies": []any{"IPv4", "IPv6"}, "ebgpMultiHop": true, "sourceAddress": "10.0.0.1",
 			"passwordSecret": map[string]any{"name": "tor"}, "bfdProfile": "fast", "enableGracefulRestart": true,
+			"receive": map[string]any{"mode": "Filtered", "prefixes": []any{
+				map[string]any{"cidr": "10.0.0.0/8", "ge": int64(8), "le": int64(32)}, map[string]any{"cidr": "2001:db8::/32", "ge": int64(33)}, map[string]any{"cidr": "0.0.0.0/0"},
+			}},
+			"maximumPrefixes": int64(4294967295),
 		}
 	},
 	"BFDProfile": func() map[string]any {
@@ -232,6 +236,20 @@ var _ = Describe("Admission", func() {
 		Entry("localASN 0", "localASN", int64(0), "should be greater than or equal to 1"),
 		Entry("localASN the own", "localASN", int64(64512), "must be neither myASN nor peerASN"),
 		Entry("localASN the router's", "localASN", int64(4294967295), "must be neither myASN nor peerASN"),
+		Entry("maximumPrefixes 0", "maximumPrefixes", int64(0), "should be greater than or equal to 1"),
+		Entry("maximumPrefixes too large", "maximumPrefixes", int64(4294967296), "should be less than or equal to 4294967295"),
+		Entry("a receive mode of another name", "receive", map[string]any{"mode": "Some"}, `supported values: "None", "Filtered", "All"`),
+		Entry("Filtered without prefixes", "receive", map[string]any{"mode": "Filtered"}, "mode Filtered needs prefixes"),
+		Entry("prefixes without a mode", "receive", received("10.0.0.0/8", 0, 0, ""), "prefixes needs mode Filtered or All"),
+		Entry("All but a prefix", "receive", received("10.0.0.0/8", 0, 0, "All"), "with mode All prefixes lists default routes only"),
+		Entry("All but defaults of any length", "receive", received("0.0.0.0/0", 0, 8, "All"), "with mode All prefixes lists default routes only"),
+		Entry("a prefix with host bits", "receive", received("10.0.0.1/8", 0, 0, "Filtered"), "must be a CIDR in canonical form"),
+		Entry("a prefix not canonical", "receive", received("2001:DB8::/32", 0, 0, "Filtered"), "must be a CIDR in canonical form"),
+		Entry("no prefix", "receive", received("10.0.0.1", 0, 0, "Filtered"), "must be a CIDR in canonical form"),
+		Entry("ge shorter than the prefix", "receive", received("10.0.0.0/8", 7, 0, "Filtered"), "ge and le must not be shorter than cidr"),
+		Entry("le shorter than ge", "receive", received("10.0.0.0/8", 24, 16, "Filtered"), "ge and le must not be shorter than cidr"),
+		Entry("le longer than IPv4", "receive", received("10.0.0.0/8", 0, 33, "Filtered"), "must not be longer than 32 for IPv4"),
+		Entry("le longer than IPv6", "receive", received("2001:db8::/32", 0, 129, "Filtered"), "should be less than or equal to 128"),
 		Entry("TTL security of no hop", "ttlSecurityHops", int64(0), "should be greater than or equal to 1"),
 		Entry("TTL security of too many", "ttlSecurityHops", int64(255), "should be less than or equal to 254"),
 		Entry("TTL security with multihop", "ttlSecurityHops", int64(1), "ttlSecurityHops and ebgpMultiHop exclude each other"),
@@ -528,3 +546,19 @@ var _ = Describe("Admission", func() {
 		Expect(k8s.Update(ctx, object)).To(MatchError(ContainSubstring("never change")))
 	})
 })
+
+// received is a BGPPeer's receive of one prefix; 0 and "" are left out.
+func received(cidr string, ge, le int64, mode string) map[string]any {
+	prefix := map[string]any{"cidr": cidr}
+	if ge > 0 {
+		prefix["ge"] = ge
+	}
+	if le > 0 {
+		prefix["le"] = le
+	}
+	receive := map[string]any{"prefixes": []any{prefix}}
+	if mode != "" {
+		receive["mode"] = mode
+	}
+	return receive
+}

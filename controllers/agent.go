@@ -87,6 +87,8 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	}
 	keeper := gates.NewKeeper(prober, options.Clock, nodes.OpenGates)
 	nodes.Want = keeper.Want
+	cluster := NewClusterWatch(mgr, nodes.SetCluster)
+	nodes.Peers = cluster.Want
 	if options.Metrics != nil {
 		if err := options.Metrics.Register(&metrics.Agent{View: reports.View}); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)
@@ -95,7 +97,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	network := &hostnetwork.Watcher{Changed: nodes.NetworkChanged, Log: options.Log.WithName("network")}
 	watch := &ExchangeWatch{Dir: options.ExchangeDir, ReportChanged: reports.ReportChanged, ConfigChanged: nodes.ConfigChanged}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
-		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network))
+		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster))
 }
 
 // takeOver begins where the last agent of this boot ended: what its file holds

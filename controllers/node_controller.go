@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/gates"
 	"github.com/herald-lb/herald/controllers/snapshot"
@@ -49,6 +51,8 @@ type NodeReconciler struct {
 	File     *ConfigFile
 	// Want is told which gates keep a Service from being announced.
 	Want func(gates.Wanted)
+	// Peers is told the peers that the node is compiled with.
+	Peers func([]*v1alpha1.BGPPeer)
 	// Done is told every outcome.
 	Done func(Outcome)
 
@@ -77,8 +81,9 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 		r.Store.SetApplied(applied)
 	}
 
-	// 5. Ask the dataplane for what it still holds back.
+	// 5. Ask for what is still missing: the dataplane, and the cluster's own prefixes.
 	r.Want(wantedGates(snap, result))
+	r.Peers(snap.Peers)
 
 	// 6. Tell how it went.
 	r.Done(Outcome{Result: result, Hash: hash, Error: err})
@@ -124,6 +129,13 @@ func (r *NodeReconciler) Wake() {
 	defer r.mu.Unlock()
 	if r.queue != nil {
 		r.queue.Add(wake{})
+	}
+}
+
+// SetCluster is where ClusterWatch reports to.
+func (r *NodeReconciler) SetCluster(prefixes []netip.Prefix) {
+	if r.Store.SetCluster(prefixes) {
+		r.Wake()
 	}
 }
 

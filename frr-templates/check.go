@@ -89,8 +89,17 @@ func checkConfig(config *Config) error {
 		}
 		profiles[profile.Name] = true
 	}
+	lists, err := checkPrefixLists(config.PrefixLists)
+	if err != nil {
+		return err
+	}
 	defined := make(map[string]bool, len(config.RouteMaps))
 	for i := range config.RouteMaps {
+		for _, entry := range config.RouteMaps[i].Entries {
+			if entry.MatchList != "" && !lists[entry.MatchList] {
+				return fmt.Errorf("route-map %q: prefix-list %q is not defined", config.RouteMaps[i].Name, entry.MatchList)
+			}
+		}
 		if err := checkRouteMap(&config.RouteMaps[i]); err != nil {
 			return fmt.Errorf("route-map %q: %w", config.RouteMaps[i].Name, err)
 		}
@@ -288,6 +297,50 @@ func checkPrefix(prefix netip.Prefix) error {
 	}
 	if prefix != prefix.Masked() {
 		return errHostBits
+	}
+	return nil
+}
+
+// maxListSequence: FRR 8.4 takes larger ones for negative when it sorts.
+const maxListSequence = 1<<31 - 1
+
+// checkPrefixLists refuses lists that FRR doesn't keep, and entries that it would
+// print otherwise.
+func checkPrefixLists(lists []PrefixList) (map[string]bool, error) {
+	defined := make(map[string]bool, len(lists))
+	for _, list := range lists {
+		if err := checkWord(list.Name); err != nil {
+			return nil, fmt.Errorf("prefix-list %q: name %w", list.Name, err)
+		}
+		if len(list.Entries) == 0 {
+			return nil, fmt.Errorf("prefix-list %q has no entry: FRR would not define it", list.Name)
+		}
+		last := uint32(0)
+		for _, entry := range list.Entries {
+			if entry.Sequence <= last || entry.Sequence > maxListSequence {
+				return nil, fmt.Errorf("prefix-list %q: sequence %d after %d: must rise from 1 to %d", list.Name, entry.Sequence, last, maxListSequence)
+			}
+			last = entry.Sequence
+			if err := checkListEntry(entry, list.Family); err != nil {
+				return nil, fmt.Errorf("prefix-list %q: %s: %w", list.Name, entry.Prefix, err)
+			}
+		}
+		defined[list.Name] = true
+	}
+	return defined, nil
+}
+
+func checkListEntry(entry PrefixListEntry, family Family) error {
+	if err := checkPrefix(entry.Prefix); err != nil {
+		return err
+	}
+	least := entry.Prefix.Bits()
+	switch {
+	case FamilyOf(entry.Prefix.Addr()) != family:
+		return fmt.Errorf("is not %s", family)
+	case entry.GE > 0 && int(entry.GE) <= least, entry.LE > 0 && int(entry.LE) <= least,
+		int(max(entry.GE, entry.LE)) > entry.Prefix.Addr().BitLen(), entry.LE > 0 && entry.GE > entry.LE:
+		return fmt.Errorf("ge %d and le %d do not fit", entry.GE, entry.LE)
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ type Config struct {
 	Routers []Router
 	// BFDProfiles by name; every one that a Neighbor names is here.
 	BFDProfiles []BFDProfile
+	// PrefixLists by name. Every list that a RouteMapEntry names is here.
+	PrefixLists []PrefixList
 	// RouteMaps by name. Every map that a Network or a NeighborFamily names is here.
 	RouteMaps []RouteMap
 	// Snippets are what users add, in their order. They stand behind all else, and
@@ -164,6 +166,33 @@ type RouterFamily struct {
 type NeighborFamily struct {
 	Address       netip.Addr
 	InMap, OutMap string
+	// MaximumPrefixes that are accepted; more close the session; 0: any number.
+	MaximumPrefixes uint32
+}
+
+// PrefixList is a named set of prefixes of one family.
+type PrefixList struct {
+	Name   string
+	Family Family
+	// Entries by sequence, at least one.
+	Entries []PrefixListEntry
+}
+
+// PrefixListEntry permits a prefix, or those within it whose length is from GE to
+// LE; a 0 is not rendered.
+type PrefixListEntry struct {
+	// Sequence 1 to 2147483647: FRR 8.4 sorts larger ones as negative.
+	Sequence uint32
+	Prefix   netip.Prefix
+	GE, LE   uint8
+}
+
+// Command is the beginning of the list's lines.
+func (l PrefixList) Command() string {
+	if l.Family == IPv4 {
+		return "ip"
+	}
+	return "ipv6"
 }
 
 // Network originates one prefix. It is comparable: the renderer takes the lines of
@@ -185,7 +214,10 @@ type RouteMapEntry struct {
 	// Sequence 1 to 65535.
 	Sequence uint16
 	MatchTag Tag
-	SetTag   Tag
+	// MatchList is the prefix-list of MatchFamily that a prefix must be in.
+	MatchList   string
+	MatchFamily Family
+	SetTag      Tag
 	// Communities in FRR's order and spelling (standard, RFC 1997), at most
 	// MaxCommunities.
 	Communities []string

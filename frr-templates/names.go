@@ -15,8 +15,9 @@ const (
 	outboundPrefix = "herald_out_"
 	separator      = "_"
 	// hashMark can't come from joined names: a name is never empty.
-	hashMark = "__"
-	// DenyMap is the inbound map of every neighbor: nothing is received.
+	hashMark      = "__"
+	inboundPrefix = "herald_in_"
+	// DenyMap is the inbound map of neighbors of which nothing is received.
 	DenyMap = "herald_deny"
 
 	// maxWord bounds what comes from objects' names in one route-map's name. A
@@ -41,6 +42,18 @@ func OutboundMap(peer string, family Family) string {
 
 // IsOutboundMap says whether a route-map is one of OutboundMap.
 func IsOutboundMap(name string) bool { return strings.HasPrefix(name, outboundPrefix) }
+
+// InboundMap is the route-map that decides what is received from a peer of a
+// family, and the prefix-list of what it may send.
+func InboundMap(peer string, family Family) string {
+	return inboundPrefix + word([]string{peer}) + separator + family.String()
+}
+
+// ProtectedList is the prefix-list of what is never received of a family.
+func ProtectedList(family Family) string { return "herald_protected_" + family.String() }
+
+// DefaultList is the prefix-list with the default route of a family.
+func DefaultList(family Family) string { return "herald_default_" + family.String() }
 
 // BFDProfileName is FRR's name of a BFDProfile; it takes 63 characters.
 func BFDProfileName(profile string) string { return word([]string{profile}) }

@@ -179,18 +179,19 @@ type policyInputs struct {
 	snippets       []*v1alpha1.FRRSnippet
 	secrets        map[string]*snapshot.Secret
 	network        *snapshot.Network
+	cluster        *snapshot.Cluster
 	kernel         kernel
 }
 
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
 		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
-		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, kernel: kernelOf(s),
+		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, cluster: s.Cluster, kernel: kernelOf(s),
 	}
 }
 
 func (i policyInputs) equal(other policyInputs) bool {
-	return i.node == other.node && i.network == other.network && i.kernel == other.kernel &&
+	return i.node == other.node && i.network == other.network && i.cluster == other.cluster && i.kernel == other.kernel &&
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
 		slices.Equal(i.profiles, other.profiles) && slices.Equal(i.snippets, other.snippets) &&

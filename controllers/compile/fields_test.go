@@ -84,6 +84,13 @@ var fieldCases = []struct {
 	}, " neighbor 192.0.2.1 remote-as external"},
 	{"BGPPeer.localASN", func(o *objects) { o.peer.Spec.LocalASN = 65009 }, " neighbor 192.0.2.1 local-as 65009 no-prepend replace-as"},
 	{"BGPPeer.vrf", func(o *objects) { o.peer.Spec.VRF = "red" }, "router bgp 64512 vrf red"},
+	{"BGPPeer.receive", func(o *objects) { o.receive() }, v1alpha1.ReasonInvalidPeer},
+	{"BGPPeer.receive.mode", func(o *objects) { o.peer.Spec.Receive = &v1alpha1.ReceivePolicy{Mode: v1alpha1.ReceiveAll} }, "  neighbor 192.0.2.1 route-map herald_in_tor-a_ipv4 in"},
+	{"BGPPeer.receive.prefixes", func(o *objects) { o.receive(v1alpha1.ReceivePrefix{CIDR: "10.0.0.0/8"}) }, " match ip address prefix-list herald_in_tor-a_ipv4"},
+	{"BGPPeer.receive.prefixes.cidr", func(o *objects) { o.receive(v1alpha1.ReceivePrefix{CIDR: "10.0.0.1/8"}) }, v1alpha1.ReasonInvalidPeer},
+	{"BGPPeer.receive.prefixes.ge", func(o *objects) { o.receive(v1alpha1.ReceivePrefix{CIDR: "10.0.0.0/8", GE: new(int32(9))}) }, "ip prefix-list herald_in_tor-a_ipv4 seq 738069024 permit 10.0.0.0/8 ge 9 le 32"},
+	{"BGPPeer.receive.prefixes.le", func(o *objects) { o.receive(v1alpha1.ReceivePrefix{CIDR: "10.0.0.0/8", LE: new(int32(9))}) }, "ip prefix-list herald_in_tor-a_ipv4 seq 853576524 permit 10.0.0.0/8 le 9"},
+	{"BGPPeer.maximumPrefixes", func(o *objects) { o.peer.Spec.MaximumPrefixes = 100 }, "  neighbor 192.0.2.1 maximum-prefix 100 restart 5"},
 	{"BGPPeer.ttlSecurityHops", func(o *objects) { o.peer.Spec.TTLSecurityHops = new(int32(3)) }, " neighbor 192.0.2.1 ttl-security hops 3"},
 	{"BGPPeer.peerAddress", func(o *objects) { o.peer.Spec.PeerAddress = "192.0.2.9" }, "  neighbor 192.0.2.9 activate"},
 	{"BGPPeer.peerAddressFrom", func(o *objects) { o.peer.Spec.PeerAddressFrom = &v1alpha1.NodeAddressSource{NodeLabel: "tor"} }, v1alpha1.ReasonInvalidPeer},
@@ -186,6 +193,11 @@ func seconds(n int) *metav1.Duration {
 
 func rack(name string) []metav1.LabelSelector {
 	return []metav1.LabelSelector{{MatchLabels: map[string]string{"rack": name}}}
+}
+
+// receive lists prefixes of the peer's routes.
+func (o *objects) receive(prefixes ...v1alpha1.ReceivePrefix) {
+	o.peer.Spec.Receive = &v1alpha1.ReceivePolicy{Mode: v1alpha1.ReceiveFiltered, Prefixes: prefixes}
 }
 
 func baseObjects() *objects {

@@ -38,6 +38,7 @@ func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Con
 			config.RouteMaps = append(config.RouteMaps, p.outboundMap(peer, family, classes))
 		}
 	}
+	p.addReceived(&config)
 	slices.SortFunc(config.RouteMaps, func(a, b frrtemplates.RouteMap) int { return cmp.Compare(a.Name, b.Name) })
 	for _, instance := range p.Instances {
 		config.Routers = append(config.Routers, p.router(instance, kernel))
@@ -109,7 +110,8 @@ func (p *Policy) neighborsOf(vrf string, family frrtemplates.Family) []frrtempla
 	for _, peer := range p.known() {
 		if peer.VRF == vrf && slices.Contains(peer.Families, family) {
 			neighbors = append(neighbors, frrtemplates.NeighborFamily{
-				Address: peer.Address, InMap: frrtemplates.DenyMap, OutMap: frrtemplates.OutboundMap(peer.Name, family),
+				Address: peer.Address, InMap: p.inMap(peer, family), OutMap: frrtemplates.OutboundMap(peer.Name, family),
+				MaximumPrefixes: peer.maximumPrefixes,
 			})
 		}
 	}

@@ -48,6 +48,7 @@ func TestReloadFromGoldenToGolden(t *testing.T) {
 		"communities-are-spelled-as-frr-prints", "peer-timers-and-port", "peer-with-password",
 		"dual-stack-service-goes-over-the-session-of-each-family", "aggregate-and-host-routes-have-their-own-attributes", "aggregate-lives-while-a-member-lives", "forwarding-of-both-families-prints-nothing",
 		"ibgp-and-four-octet-asn", "multihop-ebgp-has-a-ttl-of-254", "session-carries-the-families-that-are-asked-for", "node-without-peer-has-no-router",
+		"receive-all-but-what-is-protected", "receive-filtered-by-length",
 	}
 	for _, version := range frr.Versions() {
 		t.Run(string(version), func(t *testing.T) {
@@ -222,7 +223,7 @@ func (s speaker) reloadScript(mode, conf string) (string, error) {
 
 // clear takes away what a configuration brought, much faster than frr-reload.
 func (s speaker) clear(conf string) error {
-	var commands, within []string
+	var commands, within, lists []string
 	seen := map[string]bool{}
 	for line := range strings.Lines(s.spoken(conf)) {
 		words := strings.Fields(line)
@@ -239,12 +240,15 @@ func (s speaker) clear(conf string) error {
 			within = append(within, "no "+strings.TrimSpace(line))
 		case strings.HasPrefix(line, "ip route "), strings.HasPrefix(line, "ipv6 route "):
 			commands = append(commands, "no "+strings.TrimSpace(line))
+		case len(words) > 2 && words[1] == "prefix-list" && !seen["list "+words[2]]:
+			seen["list "+words[2]] = true
+			lists = append(lists, "no "+strings.Join(words[:3], " "))
 		case strings.HasPrefix(line, "route-map") && !seen[words[1]]:
 			seen[words[1]] = true
 			commands = append(commands, "no route-map "+words[1])
 		}
 	}
-	return s.configure(commands)
+	return s.configure(append(commands, lists...))
 }
 
 // notOurs are lines that FRR prints of itself.

@@ -119,6 +119,9 @@ func copied(s *snapshot.Snapshot) *snapshot.Snapshot {
 	c.BFDProfiles, c.Advertisements, c.Snippets = slices.Clip(s.BFDProfiles), slices.Clip(s.Advertisements), slices.Clip(s.Snippets)
 	c.Secrets, c.Namespaces, c.Services = maps.Clone(s.Secrets), maps.Clone(s.Namespaces), maps.Clone(s.Services)
 	c.Slices = map[types.NamespacedName]map[string]*snapshot.Slice{}
+	if s.Cluster != nil {
+		c.Cluster = &snapshot.Cluster{Prefixes: slices.Clip(s.Cluster.Prefixes)}
+	}
 	for service, slices := range s.Slices {
 		c.Slices[service] = maps.Clone(slices)
 	}

@@ -42,7 +42,8 @@ func parseNeighbor(spec *v1alpha1.BGPPeerSpec, e ends) (frrtemplates.Neighbor, e
 	if neighbor.Port, err = parsePort(spec.PeerPort); err != nil {
 		return neighbor, err
 	}
-	if err := checkFamilies(spec.AddressFamilies); err != nil {
+	_, unreadable := parseReceive(spec)
+	if err := errors.Join(checkFamilies(spec.AddressFamilies), unreadable, checkMaximum(spec)); err != nil {
 		return neighbor, err
 	}
 	return neighbor, parseTimers(spec, &neighbor)

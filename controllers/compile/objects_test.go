@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
@@ -45,6 +46,8 @@ type situation struct {
 		Cluster string            `json:"cluster"`
 		Local   map[string]string `json:"local"`
 	} `json:"gates"`
+	// ClusterUnknown: what the cluster has for itself was not read.
+	ClusterUnknown bool `json:"clusterUnknown"`
 	// SecretsUnreadable is as in the manager.
 	SecretsUnreadable bool `json:"secretsUnreadable"`
 }
@@ -74,6 +77,7 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 		Namespaces: map[string]*snapshot.Namespace{},
 		Services:   map[types.NamespacedName]*snapshot.Service{},
 		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
+		Cluster:    &snapshot.Cluster{},
 		Gates:      gatesOf(where),
 		Network:    networkOf(where),
 		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: where.Forwarding.IPv4, IPv6: where.Forwarding.IPv6}},
@@ -88,6 +92,10 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 	}
 	if where.SecretsUnreadable {
 		s.Secrets = nil
+	}
+	s.Cluster.Prefixes = snapshot.Aggregate(s.Cluster.Prefixes)
+	if where.ClusterUnknown {
+		s.Cluster = nil
 	}
 	return s, nil
 }
@@ -155,9 +163,14 @@ func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node st
 	switch kind {
 	case "Node":
 		return read(document, func(o *corev1.Node) {
+			addPrefixes(s, snapshot.NodePrefixes(o))
 			if o.Name == node {
 				s.Node = snapshot.TrimNode(o)
 			}
+		})
+	case "ServiceCIDR":
+		return read(document, func(o *networkingv1.ServiceCIDR) {
+			addPrefixes(s, snapshot.ServicePrefixes(o))
 		})
 	case "Namespace":
 		return read(document, func(o *corev1.Namespace) { s.Namespaces[o.Name] = snapshot.TrimNamespace(o) })
@@ -188,6 +201,12 @@ func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node st
 		})
 	}
 	return fmt.Errorf("unknown kind %q", kind)
+}
+
+func addPrefixes(s *snapshot.Snapshot, prefixes []netip.Prefix) {
+	if s.Cluster != nil {
+		s.Cluster.Prefixes = append(s.Cluster.Prefixes, prefixes...)
+	}
 }
 
 func read[T any](document []byte, add func(*T)) error {

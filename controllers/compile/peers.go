@@ -26,6 +26,10 @@ type Peer struct {
 	Families []frrtemplates.Family
 	// Neighbor as it is rendered.
 	Neighbor frrtemplates.Neighbor
+
+	received received
+	// maximumPrefixes of a family that are received; 0: any number.
+	maximumPrefixes uint32
 }
 
 func (p *Peer) key() NeighborKey { return NeighborKey{VRF: p.VRF, Address: p.Address} }
@@ -37,6 +41,7 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 	b.owners, b.instances = map[NeighborKey]string{}, map[string]*Instance{}
 	for _, object := range precedence.Sorted(all) {
 		ref := ObjectRef{Kind: "BGPPeer", Name: object.Name}
+		received, _ := parseReceive(&object.Spec) // parsePeer refuses what is malformed
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
 		ends, neighbor, ok := b.parsePeer(ref, &object.Spec, selected)
 		key := NeighborKey{VRF: object.Spec.VRF, Address: ends.address}
@@ -45,6 +50,7 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 			b.policy.Peers = append(b.policy.Peers, &Peer{
 				Name: object.Name, VRF: key.VRF, ASN: ends.asn, Address: neighbor.Address,
 				Families: b.families(ref, &object.Spec, key), Neighbor: neighbor,
+				received: received, maximumPrefixes: uint32(object.Spec.MaximumPrefixes),
 			})
 		}
 	}

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	"github.com/herald-lb/herald/controllers/pools"
@@ -34,6 +35,8 @@ type Policy struct {
 	takers   map[*pools.Pool]takers
 	standing []*class
 	classes  classes
+	// protected is what no peer may send, by family; nil: nothing is received.
+	protected map[frrtemplates.Family][]netip.Prefix
 	// profiles are the BFD profiles that the peers use, by name.
 	profiles []frrtemplates.BFDProfile
 }
@@ -68,6 +71,7 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 	b.acceptProfiles(s.BFDProfiles)
 	b.acceptPeers(s.Peers)
 	b.acceptSnippets(s.Snippets)
+	b.policy.protected = protected(s.Cluster, s.Pools, b.policy.Peers)
 	b.acceptAliases(s.Communities)
 	b.acceptAdvertisements(s.Advertisements, s.Peers)
 	b.policy.formClasses()

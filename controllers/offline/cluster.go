@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +31,7 @@ func FromCluster(ctx context.Context, cluster client.Reader, secretsNamespace st
 		listing[corev1.NamespaceList](ctx, cluster, func(l *corev1.NamespaceList) { o.Namespaces = pointers(l.Items) }),
 		listing[corev1.ServiceList](ctx, cluster, func(l *corev1.ServiceList) { o.Services = pointers(l.Items) }),
 		listing[discoveryv1.EndpointSliceList](ctx, cluster, func(l *discoveryv1.EndpointSliceList) { o.Slices = pointers(l.Items) }),
+		listing[networkingv1.ServiceCIDRList](ctx, cluster, func(l *networkingv1.ServiceCIDRList) { o.ServiceCIDRs = pointers(l.Items) }),
 	} {
 		if err := read(); err != nil {
 			return nil, false, err

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -34,6 +35,7 @@ type Objects struct {
 	Secrets        []*corev1.Secret
 	Services       []*corev1.Service
 	Slices         []*discoveryv1.EndpointSlice
+	ServiceCIDRs   []*networkingv1.ServiceCIDR
 }
 
 // list is one of the lists of Objects, behind its type.
@@ -128,6 +130,7 @@ func (o *Objects) lists() map[metav1.GroupKind]list {
 		{Kind: "Namespace"}: typed[corev1.Namespace, *corev1.Namespace]{&o.Namespaces},
 		{Kind: "Secret"}:    typed[corev1.Secret, *corev1.Secret]{&o.Secrets},
 		{Kind: "Service"}:   typed[corev1.Service, *corev1.Service]{&o.Services},
+		{Group: networkingv1.GroupName, Kind: "ServiceCIDR"}:  typed[networkingv1.ServiceCIDR, *networkingv1.ServiceCIDR]{&o.ServiceCIDRs},
 		{Group: discoveryv1.GroupName, Kind: "EndpointSlice"}: typed[discoveryv1.EndpointSlice, *discoveryv1.EndpointSlice]{&o.Slices},
 	}
 }

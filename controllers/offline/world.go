@@ -164,8 +164,16 @@ func (w *World) Nodes() []string {
 // NoNode is what decides on any node, without a node: the Services are left out.
 func (w *World) NoNode() *snapshot.Snapshot {
 	o := w.objects
+	var own []netip.Prefix
+	for _, node := range o.Nodes {
+		own = append(own, snapshot.NodePrefixes(node)...)
+	}
+	for _, cidr := range o.ServiceCIDRs {
+		own = append(own, snapshot.ServicePrefixes(cidr)...)
+	}
 	return &snapshot.Snapshot{
-		Pools: o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets,
+		Cluster: &snapshot.Cluster{Prefixes: snapshot.Aggregate(own)},
+		Pools:   o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets,
 		Secrets:    w.secrets,
 		Namespaces: map[string]*snapshot.Namespace{},
 		Services:   map[types.NamespacedName]*snapshot.Service{},

@@ -30,6 +30,8 @@ type Snapshot struct {
 	Services map[types.NamespacedName]*Service
 	// Slices of these Services, by Service and by the slice's name.
 	Slices map[types.NamespacedName]map[string]*Slice
+	// Cluster is what the whole cluster has for itself; nil where that isn't known.
+	Cluster *Cluster
 	// Gates of the node's dataplane; nil outside the agent: every gate is open.
 	Gates *Gates
 	// Applied is what the last accepted file held; nil where there was none.

@@ -184,14 +184,14 @@ func (f *FRR) loadNetworks(ctx context.Context, batches []plan.Batch) error {
 	return f.Tools.Load(ctx, text)
 }
 
-// Refresh makes bgpd send a neighbor what its outbound policy now says, at once
-// and without a reset.
+// Refresh makes bgpd send a neighbor what its outbound policy now says, or ask it
+// for what its inbound policy now takes (RFC 2918), at once and without a reset.
 func (f *FRR) Refresh(n plan.Neighbor) error {
 	command := "clear bgp "
 	if n.VRF != "" {
 		command += "vrf " + n.VRF + " "
 	}
-	_, err := f.bgpd.Exec(command + n.Name + " soft out")
+	_, err := f.bgpd.Exec(command + n.Name + " soft " + n.Direction)
 	var refused *vty.CommandError
 	if errors.As(err, &refused) {
 		return nil // no session to refresh: it will be sent the new policy

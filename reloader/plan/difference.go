@@ -11,7 +11,9 @@ type difference struct {
 	want  *Config
 	state *State
 
-	top     lineDiff
+	top lineDiff
+	// lists are entries of prefix-lists.
+	lists   lineDiff
 	blocks  []blockDiff
 	routers []routerDiff
 	entries []entryDiff
@@ -66,7 +68,12 @@ func compare(want *Config, state *State) *difference {
 
 func (d *difference) compareTop() {
 	for _, line := range d.want.Top {
-		if !d.state.hasTop(line) {
+		switch {
+		case isListEntry(line):
+			if !slices.Contains(d.state.bgp().Top, line) {
+				d.lists.missing = append(d.lists.missing, line)
+			}
+		case !d.state.hasTop(line):
 			d.top.missing = append(d.top.missing, line)
 		}
 	}
@@ -76,6 +83,10 @@ func (d *difference) compareTop() {
 			case slices.Contains(d.want.Top, line):
 			case isDiscard(line):
 				d.addStale(Line{Text: line})
+			case isListEntry(line):
+				if !slices.Contains(d.lists.unexpected, line) {
+					d.lists.unexpected = append(d.lists.unexpected, line)
+				}
 			case !slices.Contains(d.top.unexpected, line):
 				d.top.unexpected = append(d.top.unexpected, line)
 			}

@@ -28,6 +28,7 @@ func Deltas(want *Config, state *State) []Delta {
 	for _, line := range d.staleDiscards {
 		l.add(false, line.Context, line.Text)
 	}
+	l.lines("", d.lists)
 	for _, block := range d.blocks {
 		l.block(block)
 	}

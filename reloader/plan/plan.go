@@ -25,15 +25,16 @@ type Plan struct {
 	// Cleanup is a file for `vtysh -f` that removes what nothing uses once Add is
 	// done: route-maps that no line names, and entries for classes that are gone.
 	Cleanup string
-	// Refresh are neighbors whose outbound policy changed under them.
+	// Refresh are neighbors whose policy changed under them.
 	Refresh []Neighbor
 	// Touched are the prefixes of Remove and Add, for checking.
 	Touched []Touched
 }
 
-// Neighbor of a BGP instance.
+// Neighbor of a BGP instance, and the direction in which its policy changed: "in"
+// or "out".
 type Neighbor struct {
-	VRF, Name string
+	VRF, Name, Direction string
 }
 
 // Empty says that FRR runs what is wanted.
@@ -126,15 +127,13 @@ func (d *difference) cleanup() string {
 			d.entries[i].write(&b)
 		}
 	}
-	if len(d.staleMaps) == 0 {
-		return b.String()
-	}
 	named := d.want.namedMaps()
 	for _, name := range d.staleMaps {
 		if !named[name] {
 			writeLine(&b, 0, "no "+routeMapPrefix+name)
 		}
 	}
+	d.writeStaleLists(&b)
 	return b.String()
 }
 
@@ -156,8 +155,9 @@ func (c *Config) namedMaps() map[string]bool {
 	return named
 }
 
-// refresh lists running neighbors with an outbound map of which an entry
-// changed: FRR itself looks at it again only after 5 s (route-map delay-timer).
+// refresh lists running neighbors with a map of which an entry, or a prefix-list
+// that it matches, changed: FRR itself looks at it again only after 5 s (route-map
+// delay-timer).
 func (d *difference) refresh() []Neighbor {
 	changed := map[string]bool{}
 	for _, e := range d.entries {
@@ -165,6 +165,7 @@ func (d *difference) refresh() []Neighbor {
 			changed[e.name()] = true
 		}
 	}
+	d.matchingMaps(changed)
 	if len(changed) == 0 {
 		return nil
 	}
@@ -177,8 +178,8 @@ func (d *difference) refresh() []Neighbor {
 		for _, f := range r.Families {
 			for _, line := range f.Lines {
 				neighbor, name, direction, ok := neighborMap(line)
-				n := Neighbor{VRF: r.VRF(), Name: neighbor}
-				if ok && direction == "out" && changed[name] && !slices.Contains(all, n) {
+				n := Neighbor{VRF: r.VRF(), Name: neighbor, Direction: direction}
+				if ok && changed[name] && !slices.Contains(all, n) {
 					all = append(all, n)
 				}
 			}

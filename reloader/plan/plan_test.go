@@ -141,7 +141,7 @@ func TestPlan(t *testing.T) {
 					"route-map herald.out.b deny 65535\nexit\nroute-map herald.tin permit 1\n set tag 7\nexit\n",
 				Add:     []Batch{{router, family, []string{"network 203.0.113.7/32 route-map herald.tin", "network 203.0.113.8/32 route-map herald.tin"}}},
 				Cleanup: "no route-map herald.out.a permit 100\nno route-map herald.out.b permit 100\nno route-map herald.gold\n",
-				Refresh: []Neighbor{{Name: "10.10.0.1"}, {Name: "10.10.0.2"}},
+				Refresh: []Neighbor{{Name: "10.10.0.1", Direction: "out"}, {Name: "10.10.0.2", Direction: "out"}},
 				Touched: []Touched{
 					{Family: family, Prefix: "203.0.113.7/32", Present: true, Tag: "7"},
 					{Family: family, Prefix: "203.0.113.8/32", Present: true, Tag: "7"},
@@ -153,7 +153,7 @@ func TestPlan(t *testing.T) {
 			edits: []string{"route-map herald.out.b permit 100\n match tag 123", "route-map herald.out.b deny 65535"},
 			want: Plan{
 				Edit:    "no route-map herald.out.b permit 100\nroute-map herald.out.b deny 65535\nexit\n",
-				Refresh: []Neighbor{{Name: "10.10.0.2"}},
+				Refresh: []Neighbor{{Name: "10.10.0.2", Direction: "out"}},
 			},
 		},
 		{
@@ -161,7 +161,7 @@ func TestPlan(t *testing.T) {
 			edits: []string{" set community 64512:1\n", " set community 64512:2 no-export\n"},
 			want: Plan{
 				Edit:    "route-map herald.out.a permit 100\n set community 64512:2 no-export\nexit\n",
-				Refresh: []Neighbor{{Name: "10.10.0.1"}},
+				Refresh: []Neighbor{{Name: "10.10.0.1", Direction: "out"}},
 			},
 		},
 		{
@@ -169,7 +169,7 @@ func TestPlan(t *testing.T) {
 			edits: []string{" set community 64512:1\n", ""},
 			want: Plan{
 				Edit:    "route-map herald.out.a permit 100\n no set community 64512:1\nexit\n",
-				Refresh: []Neighbor{{Name: "10.10.0.1"}},
+				Refresh: []Neighbor{{Name: "10.10.0.1", Direction: "out"}},
 			},
 		},
 		{
@@ -177,7 +177,7 @@ func TestPlan(t *testing.T) {
 			edits: []string{"route-map herald.out.b permit 100", "route-map herald.out.b permit 50\n match tag 9\n set metric 3\nexit\n!\nroute-map herald.out.b permit 100"},
 			want: Plan{
 				Edit:    "route-map herald.out.b deny 50\n match tag 9\n set metric 3\nexit\nroute-map herald.out.b permit 50\nexit\n",
-				Refresh: []Neighbor{{Name: "10.10.0.2"}},
+				Refresh: []Neighbor{{Name: "10.10.0.2", Direction: "out"}},
 			},
 		},
 		{
@@ -185,7 +185,7 @@ func TestPlan(t *testing.T) {
 			edits: []string{"route-map herald.out.b permit 100\n match tag 123", "route-map herald.out.b permit 100\n match tag 9"},
 			want: Plan{
 				Edit:    "no route-map herald.out.b permit 100\nroute-map herald.out.b deny 100\n match tag 9\nexit\nroute-map herald.out.b permit 100\nexit\n",
-				Refresh: []Neighbor{{Name: "10.10.0.2"}},
+				Refresh: []Neighbor{{Name: "10.10.0.2", Direction: "out"}},
 			},
 		},
 		{
@@ -447,5 +447,47 @@ func TestBFDComesLast(t *testing.T) {
 	}
 	if text := Parse(router(plain + bfd + hops)).Text(Quirks{HoldsForBFD: true}); text != router(plain+hops+bfd) {
 		t.Errorf("startup file:\n%s", text)
+	}
+}
+
+// A list that denies never has less than before and after: entries come first and
+// go last, lists go after the maps that match them.
+func TestListsNeverAcceptMore(t *testing.T) {
+	const list = "ip prefix-list herald_protected_ipv4 seq "
+	const inMap = "route-map herald_in_a_ipv4 deny 1\n match ip address prefix-list herald_protected_ipv4\nexit\n"
+	router := func(name string) string {
+		return "router bgp 64512\n address-family ipv4 unicast\n  neighbor 10.10.0.1 activate\n  neighbor 10.10.0.1 route-map " + name + " in\n exit-address-family\nexit\n"
+	}
+	deny := "route-map herald_deny deny 1\nexit\n"
+	state := func(text string) *State {
+		return &State{Daemons: map[string]*Config{"bgpd": Parse(text), "zebra": Parse(text)}}
+	}
+	one, two, half := list+"7 permit 10.0.0.0/24 le 32\n", list+"3 permit 10.0.1.0/24 le 32\n", list+"9 permit 10.0.0.0/23 le 32\n"
+	runs := one + two + deny + inMap + router("herald_in_a_ipv4")
+	soft := []Neighbor{{Name: "10.10.0.1", Direction: "in"}}
+
+	p := Make(Parse(half+deny+inMap+router("herald_in_a_ipv4")), state(runs))
+	want := Plan{Edit: half + "no " + list + "7\nno " + list + "3\n", Refresh: soft}
+	p.Target = ""
+	if diff := cmp.Diff(&want, p); diff != "" {
+		t.Errorf("two entries become one: %s", diff)
+	}
+
+	p = Make(Parse(deny+router("herald_deny")), state(runs))
+	if !p.Reload || p.Cleanup != "no route-map herald_in_a_ipv4\nno ip prefix-list herald_protected_ipv4\n" || !strings.Contains(p.Target, one) {
+		t.Errorf("nothing more is received: %+v", p)
+	}
+
+	p = Make(Parse(runs), state(deny+router("herald_deny")))
+	if !strings.HasPrefix(p.Edit, one+two+inMap) {
+		t.Errorf("something is received: %s", p.Edit)
+	}
+
+	half, changed := list+"7 permit 10.9.0.0/24 le 32\n", Deltas(Parse(one), state(list+"7 permit 10.9.0.0/24 le 32\n"))
+	if len(changed) != 2 {
+		t.Errorf("another entry %s of one sequence: %v", half, changed)
+	}
+	if p = Make(Parse(one), state(half)); p.Edit != one {
+		t.Errorf("another entry of one sequence: %q", p.Edit)
 	}
 }

@@ -14,7 +14,7 @@ func (d *difference) planStructure(p *Plan) {
 	for _, r := range d.routers {
 		d.writeGone(&b, r)
 	}
-	for _, line := range d.top.missing {
+	for _, line := range slices.Concat(d.top.missing, d.lists.missing) {
 		writeLine(&b, 0, line)
 	}
 	for i := range d.entries {
@@ -28,6 +28,7 @@ func (d *difference) planStructure(p *Plan) {
 	for _, r := range d.routers {
 		d.writeMissing(&b, r)
 	}
+	d.writeListsGone(&b)
 	p.Edit = b.String()
 	p.Reload = d.needsReload()
 	if p.Edit != "" || p.Reload {
@@ -207,6 +208,8 @@ func (d *difference) file(routers []*Router, more ...Line) string {
 			out.Top = append(out.Top, line.Text)
 		}
 	}
+	// Lists that go do so last: see Cleanup.
+	out.Top = append(out.Top, d.lists.unexpected...)
 	for _, line := range d.want.Top {
 		// A default that FRR doesn't print would be "added" at every reload.
 		if d.state.printsTop(line) || !d.state.hasTop(line) {

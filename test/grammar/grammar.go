@@ -34,6 +34,8 @@ var lines = []string{
 	` ?ip(?:v6)? nht resolve-via-default`,
 	` ?ip(?:v6)? route ` + prefix + ` blackhole 254`,
 	`vrf ` + vrf, `exit-vrf`,
+	`ip(?:v6)? prefix-list ` + name + ` seq ` + number + ` permit ` + prefix + `(?: ge ` + number + `)?(?: le ` + number + `)?`,
+	` match ip(?:v6)? address prefix-list ` + name,
 	// bfd
 	`bfd`, ` profile ` + profile,
 	`  (?:detect-multiplier|transmit-interval|receive-interval|minimum-ttl) ` + number,
@@ -62,6 +64,7 @@ var lines = []string{
 	` address-family ipv[46] unicast`, ` exit-address-family`,
 	`  network ` + prefix + ` route-map ` + name,
 	`  neighbor ` + address + ` activate`,
+	`  neighbor ` + address + ` maximum-prefix ` + number + ` restart 5`,
 	`  neighbor ` + address + ` route-map ` + name + ` (?:in|out)`,
 }
 
