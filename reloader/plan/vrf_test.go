@@ -87,7 +87,7 @@ func TestVRFsAreIndependent(t *testing.T) {
 		t.Errorf("deltas %v", got)
 	}
 	p = Make(Parse(withRed(t, "set community 64512:1", "set community 64512:2")), running(withRed(t)))
-	if diff := cmp.Diff([]Neighbor{{Name: "10.10.0.1"}, {VRF: "red", Name: "10.10.0.1"}}, p.Refresh); diff != "" {
+	if diff := cmp.Diff([]Neighbor{{Name: "10.10.0.1", Direction: "out"}, {VRF: "red", Name: "10.10.0.1", Direction: "out"}}, p.Refresh); diff != "" {
 		t.Error(diff)
 	}
 	// The own AS number of a VRF is not that of another one.
