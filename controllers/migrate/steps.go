@@ -18,11 +18,14 @@ func (p *planner) steps() {
 	}
 	say("1. Keep the other load balancer from giving out addresses; its speakers go on announcing.")
 	say("   kubectl -n metallb-system scale deployment controller --replicas=0")
-	say("2. Make the other load balancer's peers leave nodes with the label %s. No session changes yet.", CutOverLabel)
+	say("2. Make the other load balancer's peers and speakers leave nodes with the label %s. No session changes yet.", CutOverLabel)
 	for _, peer := range p.peers {
 		say("   %s", patch(peer))
 	}
-	say("3. Install Herald, and apply this file. Its BGPPeers are for nodes with the label only, so nothing is announced yet.")
+	say("   Each of its DaemonSets that run speakers or FRR (kubectl get daemonsets -A | grep -E 'speaker|frr-k8s'), with what manages them (operator, Helm, GitOps) held:")
+	say("   kubectl -n NAMESPACE patch daemonset NAME --type=merge -p %s", shellQuoted(speakersLeave))
+	say("   OnDelete keeps the speakers on all other nodes as they are.")
+	say("3. Install Herald, and apply this file. Its BGPPeers are for nodes with the label only, so nothing is announced yet; and Herald's FRR waits where another one runs.")
 	say("   kubectl apply -f FILE; then the commands under \"Services\"")
 	say("   kubectl get services -A: no EXTERNAL-IP may have changed")
 	say("4. Node by node: the router loses the node's routes and gets them back from Herald, within seconds.")
@@ -33,6 +36,12 @@ func (p *planner) steps() {
 	say("5. When all nodes have the label: kubectl herald migrate --at-once makes the BGPPeers without it. Applying them resets no session.")
 	say("6. Remove the other load balancer. Remove its finalizers and annotations from Services where it leaves any.")
 }
+
+// speakersLeave keeps their speakers off the nodes with the label: two FRRs on one
+// node would take each other's routes for stale ones, so that Herald's refuses to
+// start beside another. Without OnDelete the new template would restart them all.
+const speakersLeave = `{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null},"template":{"spec":{"affinity":{"nodeAffinity":` +
+	`{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"` + CutOverLabel + `","operator":"DoesNotExist"}]}]}}}}}}}`
 
 // patch keeps a peer of theirs off the nodes with the label.
 func patch(peer theirPeer) string {
