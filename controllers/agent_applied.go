@@ -46,7 +46,7 @@ func appliedBy(config *frrtemplates.Config) *snapshot.Applied {
 	for _, routeMap := range config.RouteMaps {
 		for _, entry := range routeMap.Entries {
 			if entry.SetTag != 0 && frrtemplates.IsClassMap(routeMap.Name) {
-				applied.Tags[routeMap.Name] = entry.SetTag
+				applied.Tags[frrtemplates.WithoutWeight(routeMap.Name)] = entry.SetTag
 			}
 			if entry.MatchTag != 0 && frrtemplates.IsOutboundMap(routeMap.Name) {
 				applied.Sequences[entry.MatchTag] = entry.Sequence

@@ -87,8 +87,8 @@ func agentService(in any) (any, error) {
 	return trimmed, nil
 }
 
-// agentSlice keeps what snapshot.TrimSlice reads for one node: at most one usable
-// endpoint there and one elsewhere.
+// agentSlice keeps what snapshot.TrimSlice reads for one node: the usable endpoints
+// there and at most one elsewhere.
 func agentSlice(in any, node string) any {
 	slice, ok := in.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -96,17 +96,17 @@ func agentSlice(in any, node string) any {
 	}
 	trimmed := &discoveryv1.EndpointSlice{ObjectMeta: identity(&slice.ObjectMeta), AddressType: slice.AddressType}
 	trimmed.Labels = map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}
-	var here, elsewhere bool
+	elsewhere := false
 	for i := range slice.Endpoints {
 		endpoint := &slice.Endpoints[i]
 		if !snapshot.IsUsable(endpoint) {
 			continue
 		}
 		own := endpoint.NodeName != nil && *endpoint.NodeName == node
-		if (own && here) || (!own && elsewhere) {
+		if !own && elsewhere {
 			continue
 		}
-		here, elsewhere = here || own, elsewhere || !own
+		elsewhere = elsewhere || !own
 		trimmed.Endpoints = append(trimmed.Endpoints, discoveryv1.Endpoint{
 			Addresses: endpoint.Addresses[:1], Conditions: endpoint.Conditions, NodeName: endpoint.NodeName,
 		})

@@ -18,6 +18,9 @@ const MaxCommunities = 252
 // community takes up to 33. 120 make 3,980, and frr-reload can take them away.
 const MaxLargeCommunities = 120
 
+// MaxBandwidth is the largest link bandwidth that FRR takes, in Mbit/s.
+const MaxBandwidth = 25600
+
 // HelpMark ends no password: vtysh -c, and so frr-reload, reads a line that ends
 // with it as a question and does nothing (measured on 8.4.4 and 10.3).
 const HelpMark = '?'
@@ -151,6 +154,9 @@ func checkRouteMap(m *RouteMap) error {
 		}
 		last = entry.Sequence
 		err := errors.Join(checkCommunities(entry.Communities, MaxCommunities), checkCommunities(entry.LargeCommunities, MaxLargeCommunities))
+		if entry.Bandwidth < 0 || entry.Bandwidth > MaxBandwidth || entry.Bandwidth > 0 && entry.NoExtCommunities {
+			err = errors.Join(err, fmt.Errorf("bandwidth %d is not from 1 to %d, or beside none", entry.Bandwidth, MaxBandwidth))
+		}
 		if entry.NextHop.IsValid() {
 			err = errors.Join(err, checkAddress(entry.NextHop))
 		}

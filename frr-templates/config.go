@@ -223,6 +223,10 @@ type RouteMapEntry struct {
 	Communities []string
 	// LargeCommunities by value (RFC 8092), at most MaxLargeCommunities.
 	LargeCommunities []string
+	// Bandwidth in Mbit/s of the link bandwidth extended community, 1 to
+	// MaxBandwidth; 0 is not rendered. NoExtCommunities takes all away.
+	Bandwidth        int
+	NoExtCommunities bool
 	// LocalPref is LOCAL_PREF, MED MULTI_EXIT_DISC; nil is not rendered.
 	LocalPref, MED *uint32
 	// Prepend is put before the AS path.

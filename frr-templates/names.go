@@ -3,6 +3,7 @@ package frrtemplates
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 )
 
@@ -30,6 +31,21 @@ const (
 // to which exactly this set of advertisements applies. The names must be sorted.
 func ClassMap(advertisements []string) string {
 	return classPrefix + word(advertisements)
+}
+
+// variantMark can't come from names, which have no upper-case letters.
+const variantMark = ".W"
+
+// WeightedClassMap is a variant of a class's route-map that weighs the prefixes,
+// too, by a number of endpoints.
+func WeightedClassMap(classMap string, endpoints int) string {
+	return classMap + variantMark + strconv.Itoa(endpoints)
+}
+
+// WithoutWeight is the route-map of the class that a route-map is a variant of.
+func WithoutWeight(classMap string) string {
+	class, _, _ := strings.Cut(classMap, variantMark)
+	return class
 }
 
 // IsClassMap says whether a route-map is that of a class.

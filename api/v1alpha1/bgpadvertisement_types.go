@@ -149,7 +149,28 @@ type BGPAdvertisementSpec struct {
 	// Default: the node's address on the session's interface.
 	// +optional
 	NextHop *NextHop `json:"nextHop,omitempty"`
+
+	// weight lets routers that weigh next hops send a node as much traffic as it has
+	// endpoints for: LocalEndpoints gives each address's route the link bandwidth
+	// (extended community, draft-ietf-idr-link-bandwidth) of 100 Mbit/s for each
+	// ready endpoint of its Services on the node, at most 256 of them and at least
+	// one. Aggregates have none. Of several advertisements on one route and peer one
+	// is enough. With None a route has it only by another advertisement.
+	// Default: None.
+	// +optional
+	// +kubebuilder:default=None
+	Weight Weight `json:"weight,omitempty"`
 }
+
+// Weight is what routers are to weigh a node's routes by.
+// +kubebuilder:validation:Enum=None;LocalEndpoints
+type Weight string
+
+// The weights.
+const (
+	WeightNone           Weight = "None"
+	WeightLocalEndpoints Weight = "LocalEndpoints"
+)
 
 // NextHop is the next hop of routes, for each family.
 //

@@ -51,6 +51,7 @@ const (
 	ReasonInvalidMED          = "InvalidMED"          // advertisement
 	ReasonInvalidPrepend      = "InvalidPrepend"      // advertisement: asPathPrepend
 	ReasonInvalidNextHop      = "InvalidNextHop"      // advertisement
+	ReasonInvalidWeight       = "InvalidWeight"       // advertisement
 	ReasonInvalidNode         = "InvalidNode"         // node: no usable router-id
 	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
 	ReasonGateTimedOut        = "GateTimedOut"        // Service or Node: announced though its dataplane never answered

@@ -73,6 +73,7 @@ func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers [
 			peers: to, lengths: lengths, attributes: attributes,
 		}
 		b.refuseWide(ref, accepted)
+		b.noteUnweighed(ref, accepted)
 		if selected && b.communitiesFit(ref, accepted) {
 			b.policy.Advertisements = append(b.policy.Advertisements, accepted)
 			b.noteNoEffect(ref, accepted)

@@ -60,7 +60,7 @@ func (r *appliedReader) tag(verb, text string) {
 	tag := frrtemplates.Tag(n)
 	switch {
 	case verb == "set" && frrtemplates.IsClassMap(r.routeMap):
-		r.applied.Tags[r.routeMap] = tag
+		r.applied.Tags[frrtemplates.WithoutWeight(r.routeMap)] = tag
 	case verb == "match" && frrtemplates.IsOutboundMap(r.routeMap) && r.sequence != 0:
 		r.applied.Sequences[tag] = r.sequence
 	}

@@ -19,6 +19,8 @@ type attributes struct {
 	// is prepended; nil is unset.
 	localPref, med, prepend *uint32
 	nextHops                map[frrtemplates.Family]netip.Addr
+	// weighs by ready endpoints on the node.
+	weighs bool
 }
 
 // parseAttributes reads an advertisement's attributes. One that is malformed

@@ -30,12 +30,19 @@ type class struct {
 	clashes []clash
 	// leftOut says which members don't fit in.
 	leftOut []Issue
+	// weighs says that one of the advertisements does. Then a host route's class is
+	// a variant for the number of endpoints: weight is that number and plain the
+	// class without; of any other class weight is 0 and plain is itself.
+	weighs bool
+	weight int
+	plain  *class
 }
 
 // classes are those that a Policy was asked for. It is safe for concurrent use.
 type classes struct {
 	mu        sync.Mutex
 	byMembers map[string]*class
+	variants  map[variant]*class
 }
 
 // classOf is the class of some of the Policy's advertisements, given by their
@@ -69,10 +76,11 @@ func (p *Policy) newClass(members []int) *class {
 			continue
 		}
 		c.advertisements = append(c.advertisements, a)
+		c.weighs = c.weighs || a.weighs
 		names = append(names, a.Name)
 	}
 	slices.Sort(names)
-	c.routeMap = frrtemplates.ClassMap(names)
+	c.routeMap, c.plain = frrtemplates.ClassMap(names), c
 	for _, peer := range p.Peers {
 		to := reaching(c.advertisements, peer.Name)
 		if len(to) == 0 {
@@ -105,14 +113,14 @@ func (c *class) leaveOut(a *Advertisement, what, peer string) {
 }
 
 // unite is the class of a prefix that several Services need: whatever applies to
-// one of them applies to it.
+// one of them applies to it, and their endpoints count together.
 func (p *Policy) unite(a, b *class) *class {
-	if a == b {
+	if a == b && a.weight == 0 {
 		return a
 	}
 	members := slices.Concat(a.members, b.members)
 	slices.Sort(members)
-	return p.classOf(slices.Compact(members))
+	return p.weighed(p.classOf(slices.Compact(members)), a.weight+b.weight)
 }
 
 // reaching are those of the advertisements that go to a peer.
@@ -209,12 +217,15 @@ func (p *Policy) routes(s Subject, pool *pools.Pool, host netip.Prefix) (all []L
 		if len(members) != len(t.all) {
 			class = p.classOf(members)
 		}
-		return p.route(all, host, class), aggregating
+		return p.route(all, host, p.weigh(class, s, family)), aggregating
 	}
 	for _, group := range p.byLength(members, family) {
-		prefix := netip.PrefixFrom(host.Addr(), group.length).Masked()
+		prefix, class := netip.PrefixFrom(host.Addr(), group.length).Masked(), p.classOf(group.members)
+		if prefix == host {
+			class = p.weigh(class, s, family)
+		}
 		if pool.Holds(prefix) {
-			all = p.route(all, prefix, p.classOf(group.members))
+			all = p.route(all, prefix, class)
 		}
 	}
 	return all, nil

@@ -166,6 +166,7 @@ var fieldCases = []struct {
 	{"Community.communities.value", func(o *objects) { o.community.Spec.Communities[0].Value = "1:2:3" }, " set large-community 1:2:3"},
 	{"BGPAdvertisement.med", func(o *objects) { o.advertisement.Spec.MED = new(int64(7)) }, " set metric 7"},
 	{"BGPAdvertisement.asPathPrepend", func(o *objects) { o.advertisement.Spec.ASPathPrepend = new(int32(2)) }, " set as-path prepend 64512 64512"},
+	{"BGPAdvertisement.weight", func(o *objects) { o.advertisement.Spec.Weight = v1alpha1.WeightLocalEndpoints }, " set extcommunity bandwidth 100"},
 	{"BGPAdvertisement.nextHop", func(o *objects) { o.advertisement.Spec.NextHop = &v1alpha1.NextHop{IPv4: "192.0.2.77"} }, " set ip next-hop 192.0.2.77"},
 	{"BGPAdvertisement.nextHop.ipv4", func(o *objects) { o.advertisement.Spec.NextHop = &v1alpha1.NextHop{IPv4: "192.0.2.78"} }, " set ip next-hop 192.0.2.78"},
 	{"BGPAdvertisement.nextHop.ipv6", func(o *objects) {

@@ -75,7 +75,7 @@ func classMaps(classes []numbered) []frrtemplates.RouteMap {
 	maps := make([]frrtemplates.RouteMap, 0, len(classes)+1)
 	for _, c := range classes {
 		maps = append(maps, frrtemplates.RouteMap{Name: c.routeMap, Entries: []frrtemplates.RouteMapEntry{
-			{Permit: true, Sequence: 1, SetTag: c.tag},
+			{Permit: true, Sequence: 1, SetTag: c.tag, Bandwidth: bandwidth(c.weight)},
 		}})
 	}
 	return maps
@@ -91,12 +91,13 @@ func (p *Policy) outboundMap(peer *Peer, family frrtemplates.Family, classes []n
 	m := denyMap(frrtemplates.OutboundMap(peer.Name, family))
 	for _, c := range classes {
 		advertisements := reaching(c.advertisements, peer.Name)
-		if len(advertisements) == 0 {
-			continue
+		if c.weight > 0 || len(advertisements) == 0 {
+			continue // the entry of a variant is that of the plain class
 		}
 		entry := frrtemplates.RouteMapEntry{
 			Permit: true, Sequence: c.sequence, MatchTag: c.tag,
 			Communities: spell(united(advertisements)), LargeCommunities: spell(unitedLarge(advertisements)),
+			NoExtCommunities: c.weighs && !weigh(advertisements),
 		}
 		p.setScalars(&entry, advertisements, peer, family)
 		m.Entries = append(m.Entries, entry)

@@ -242,7 +242,7 @@ func (w *world) setSlice() string {
 		slice.Family = frrtemplates.IPv6
 	}
 	if slice.Usable && w.random.Intn(4) > 0 {
-		slice.Nodes = []string{"node-a"}
+		slice.Nodes, slice.Ready = []string{"node-a"}, []int{w.random.Intn(3)}
 	}
 	w.store.SetSlice(key, name, slice)
 	return fmt.Sprintf("slice %s %s %+v", key, name, slice)
@@ -292,6 +292,9 @@ func (w *world) setAdvertisement() string {
 	}
 	if w.random.Intn(3) == 0 {
 		advertisement.Spec.LocalPref = new(int64(w.random.Intn(2)))
+	}
+	if w.random.Intn(2) == 0 {
+		advertisement.Spec.Weight = v1alpha1.WeightLocalEndpoints
 	}
 	w.store.SetAdvertisement(advertisement)
 	return fmt.Sprintf("advertisement %s %+v", advertisement.Name, advertisement.Spec)

@@ -58,7 +58,7 @@ type builder struct {
 // neither Services nor Slices nor Gates nor Applied of the snapshot.
 func NewPolicy(s *snapshot.Snapshot) *Policy {
 	b := &builder{node: s.Node, secrets: s.Secrets, network: s.Network, policy: &Policy{
-		takers: map[*pools.Pool]takers{}, classes: classes{byMembers: map[string]*class{}},
+		takers: map[*pools.Pool]takers{}, classes: classes{byMembers: map[string]*class{}, variants: map[variant]*class{}},
 	}}
 	if s.Node != nil {
 		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node)

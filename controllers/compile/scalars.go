@@ -101,6 +101,9 @@ func parseScalars(spec *v1alpha1.BGPAdvertisementSpec, into *attributes) (reason
 	if into.prepend, err = parseNumber("spec.asPathPrepend", spec.ASPathPrepend, maxPrepend); err != nil {
 		return v1alpha1.ReasonInvalidPrepend, err
 	}
+	if into.weighs, err = parseWeight(spec.Weight); err != nil {
+		return v1alpha1.ReasonInvalidWeight, err
+	}
 	into.nextHops, err = parseNextHops(spec.NextHop)
 	return v1alpha1.ReasonInvalidNextHop, err
 }

@@ -35,7 +35,7 @@ type Line struct {
 }
 
 // RouteMap names the set of advertisements that apply to the line.
-func (l *Line) RouteMap() string { return l.class.routeMap }
+func (l *Line) RouteMap() string { return l.class.plain.routeMap }
 
 func (l Line) equal(other Line) bool { return l.Prefix == other.Prefix && l.class == other.class }
 
@@ -112,7 +112,7 @@ func (p *Policy) decide(d *Decision, s Subject, host netip.Prefix, gate gate) {
 			d.add(line)
 			continue
 		}
-		d.idle = append(d.idle, line.class)
+		d.idle = append(d.idle, line.class.plain)
 		d.because(why)
 	}
 	for _, member := range split {

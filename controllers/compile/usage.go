@@ -22,8 +22,14 @@ func newUsage() usage {
 	return usage{counts: map[*class]int{}, split: map[int]int{}, changed: true}
 }
 
-// add n times; a negative n takes away.
-func (u *usage) add(c *class, n int) { u.changed = count(u.counts, c, n) || u.changed }
+// add n times; a negative n takes away. A variant needs the plain class, whose
+// entries in outbound maps it shares.
+func (u *usage) add(c *class, n int) {
+	u.changed = count(u.counts, c, n) || u.changed
+	if c.plain != c {
+		u.changed = count(u.counts, c.plain, n) || u.changed
+	}
+}
 
 // count adds n and says whether the first came or the last went.
 func count[K comparable](counts map[K]int, key K, n int) bool {
@@ -38,8 +44,8 @@ func (u *usage) addAll(d Decision, n int) {
 	for _, c := range d.idle {
 		u.add(c, n)
 	}
-	for _, line := range d.Lines {
-		u.add(line.class, n)
+	for _, line := range d.Lines { // which variant is needed says the sum of all that need the prefix
+		u.add(line.class.plain, n)
 	}
 	for _, member := range d.split {
 		u.changed = count(u.split, member, n) || u.changed
@@ -59,17 +65,18 @@ type numbered struct {
 func (u *usage) number(applied numbers) (all []numbered, without map[string]bool) {
 	// Two that differ only in what is left out are one here.
 	byName := map[string]*class{}
+	var names []string
 	for c := range u.counts {
+		if byName[c.routeMap] == nil && c.plain == c {
+			names = append(names, c.routeMap)
+		}
 		byName[c.routeMap] = c
-	}
-	names := make([]string, 0, len(byName))
-	for name := range byName {
-		names = append(names, name)
 	}
 	tags := numberTags(names, applied.tags)
 	sequences := numberSequences(tags, applied.sequences)
 	for name, c := range byName {
-		n := numbered{class: c, tag: tags[name], sequence: sequences[tags[name]]}
+		tag := tags[c.plain.routeMap]
+		n := numbered{class: c, tag: tag, sequence: sequences[tag]}
 		if n.sequence != 0 {
 			all = append(all, n)
 			continue

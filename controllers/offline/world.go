@@ -242,7 +242,7 @@ func (w *World) addServices(s *snapshot.Snapshot) {
 	}
 	for _, key := range w.ready {
 		for _, family := range []frrtemplates.Family{frrtemplates.IPv4, frrtemplates.IPv6} {
-			w.addSlice(s, key, fmt.Sprint("assumed-", family), &snapshot.Slice{Family: family, Usable: true, Nodes: []string{s.Node.Name}})
+			w.addSlice(s, key, fmt.Sprint("assumed-", family), &snapshot.Slice{Family: family, Usable: true, Nodes: []string{s.Node.Name}, Ready: []int{1}})
 		}
 	}
 }

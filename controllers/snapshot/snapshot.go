@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"net/netip"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -94,6 +95,17 @@ type Slice struct {
 	// Nodes that have a usable endpoint, sorted. A node's agent keeps only its
 	// own name here.
 	Nodes []string
+	// Ready says how many of each of these nodes' endpoints are ready, as Nodes is
+	// sorted.
+	Ready []int
+}
+
+// ReadyOn is how many endpoints are ready on a node.
+func (s *Slice) ReadyOn(node string) int {
+	if at, found := slices.BinarySearch(s.Nodes, node); found && at < len(s.Ready) {
+		return s.Ready[at]
+	}
+	return 0
 }
 
 // GateState says whether a Service may be announced for the first time.

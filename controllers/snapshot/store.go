@@ -170,7 +170,7 @@ func (s *Store) replaceSlices(service types.NamespacedName, edit func(map[string
 }
 
 func (s *Slice) equal(other *Slice) bool {
-	return s.Family == other.Family && s.Usable == other.Usable && slices.Equal(s.Nodes, other.Nodes)
+	return s.Family == other.Family && s.Usable == other.Usable && slices.Equal(s.Nodes, other.Nodes) && slices.Equal(s.Ready, other.Ready)
 }
 
 func (s *Store) writableServices() map[types.NamespacedName]*Service {

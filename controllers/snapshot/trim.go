@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -88,6 +89,7 @@ func TrimSlice(slice *discoveryv1.EndpointSlice, node string) (types.NamespacedN
 		return service, nil
 	}
 	trimmed := &Slice{Family: family}
+	ready := map[string]int{}
 	for i := range slice.Endpoints {
 		endpoint := &slice.Endpoints[i]
 		if !IsUsable(endpoint) {
@@ -95,11 +97,13 @@ func TrimSlice(slice *discoveryv1.EndpointSlice, node string) (types.NamespacedN
 		}
 		trimmed.Usable = true
 		if name := endpoint.NodeName; name != nil && *name != "" && (node == AllNodes || *name == node) {
-			trimmed.Nodes = append(trimmed.Nodes, *name)
+			ready[*name] += readiness(endpoint)
 		}
 	}
-	slices.Sort(trimmed.Nodes)
-	trimmed.Nodes = slices.Compact(trimmed.Nodes)
+	trimmed.Nodes = slices.Sorted(maps.Keys(ready))
+	for _, name := range trimmed.Nodes {
+		trimmed.Ready = append(trimmed.Ready, ready[name])
+	}
 	return service, trimmed
 }
 
@@ -123,10 +127,17 @@ func IsUsable(endpoint *discoveryv1.Endpoint) bool {
 		return false
 	}
 	conditions := endpoint.Conditions
-	ready := conditions.Ready == nil || *conditions.Ready
 	serving := conditions.Serving != nil && *conditions.Serving
 	terminating := conditions.Terminating != nil && *conditions.Terminating
-	return ready || (serving && terminating)
+	return readiness(endpoint) > 0 || (serving && terminating)
+}
+
+// readiness is 1 for an endpoint that is ready, else 0.
+func readiness(endpoint *discoveryv1.Endpoint) int {
+	if ready := endpoint.Conditions.Ready; ready == nil || *ready {
+		return 1
+	}
+	return 0
 }
 
 // TrimNode keeps what matters of a Node.

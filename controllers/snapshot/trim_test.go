@@ -138,7 +138,7 @@ func TestTrimSlice(t *testing.T) {
 	slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Addresses: []string{"10.0.0.9"}})
 
 	key, all := TrimSlice(slice, AllNodes)
-	if want := (&Slice{Family: frrtemplates.IPv4, Usable: true, Nodes: []string{"node-a", "node-b"}}); key != webKey || !reflect.DeepEqual(all, want) {
+	if want := (&Slice{Family: frrtemplates.IPv4, Usable: true, Nodes: []string{"node-a", "node-b"}, Ready: []int{1, 2}}); key != webKey || !reflect.DeepEqual(all, want) {
 		t.Errorf("all nodes: %v %+v, want %v %+v", key, all, webKey, want)
 	}
 	if _, own := TrimSlice(slice, "node-b"); !reflect.DeepEqual(own.Nodes, []string{"node-b"}) {

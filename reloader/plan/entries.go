@@ -162,7 +162,7 @@ func (e *entryDiff) writeEdit(b *strings.Builder) {
 // setKinds are the "set" commands of which an entry has at most one.
 var setKinds = []string{
 	"set as-path prepend ", "set as-path exclude ", "set community ", "set large-community ",
-	"set extcommunity bandwidth ", "set extcommunity rt ", "set extcommunity soo ",
+	"set extcommunity bandwidth ", "set extcommunity none", "set extcommunity rt ", "set extcommunity soo ",
 	"set local-preference ", "set metric ", "set origin ", "set tag ", "set weight ",
 	"set ip next-hop ", "set ipv6 next-hop global ", "set ipv6 next-hop local ",
 }

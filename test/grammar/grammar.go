@@ -45,6 +45,7 @@ var lines = []string{
 	` (?:match|set) tag ` + number,
 	` set as-path prepend ` + number + `(?: ` + number + `)*`,
 	` set community ` + community + `(?: ` + community + `)*`,
+	` set extcommunity (?:bandwidth ` + number + `|none)`,
 	` set large-community ` + large + `(?: ` + large + `)*`,
 	` set ip next-hop ` + v4, ` set ipv6 next-hop global ` + v6,
 	` set local-preference ` + number, ` set metric ` + number,

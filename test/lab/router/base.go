@@ -72,6 +72,7 @@ type kernelRoute struct {
 type kernelHop struct {
 	Gateway string     `json:"gateway"`
 	Via     *kernelVia `json:"via"`
+	Weight  int        `json:"weight"`
 }
 
 type kernelVia struct {

@@ -230,6 +230,8 @@ func (route *Route) setBIRD(name, value string) {
 		}
 	case "large_community":
 		route.LargeCommunities = birdTuples(value)
+	case "ext_community":
+		route.Bandwidth = birdBandwidth(value)
 	}
 }
 

@@ -102,6 +102,7 @@ type frrPath struct {
 	} `json:"aspath"`
 	Community      frrWords `json:"community"`
 	LargeCommunity frrWords `json:"largeCommunity"`
+	Extended       frrWords `json:"extendedCommunity"`
 	LocalPref      uint32   `json:"locPrf"`
 	MED            uint32   `json:"metric"`
 	NextHops       []struct {
@@ -166,6 +167,7 @@ func (p *frrPath) route() (Route, bool) {
 	route := Route{
 		Peer: peer, LocalPref: p.LocalPref, MED: p.MED,
 		Communities: strings.Fields(p.Community.String), LargeCommunities: strings.Fields(p.LargeCommunity.String),
+		Bandwidth: frrBandwidth(p.Extended.String),
 	}
 	for _, segment := range p.ASPath.Segments {
 		route.ASPath = append(route.ASPath, segment.List...)

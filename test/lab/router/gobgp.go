@@ -137,6 +137,7 @@ const (
 	attrLocalPref      = 5
 	attrCommunities    = 8
 	attrMPReach        = 14
+	attrExtended       = 16
 	attrLargeCommunity = 32
 )
 
@@ -217,6 +218,8 @@ func (route *Route) setGoBGP(a *goBGPAttribute) error {
 		for _, c := range a.Communities {
 			route.Communities = append(route.Communities, communityName(fmt.Sprintf("%d:%d", c>>16, c&0xffff)))
 		}
+	case attrExtended:
+		err = route.setGoBGPBandwidth(a.Value)
 	case attrLargeCommunity:
 		var values []struct {
 			ASN uint32 `json:"ASN"`

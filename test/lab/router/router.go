@@ -101,6 +101,8 @@ type Route struct {
 	// LocalPref is 0 where none was received (eBGP).
 	LocalPref uint32
 	MED       uint32
+	// Bandwidth of the link bandwidth extended community, in Mbit/s; 0 for none.
+	Bandwidth float64
 }
 
 // Routes are all paths by prefix, each sorted by next hop.
