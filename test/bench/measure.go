@@ -27,49 +27,85 @@ func localPolicy(svc *corev1.Service) {
 	svc.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 }
 
-// readiness measures one Service's endpoints becoming ready and not ready, from
-// before the write to the API until the route is in the router's kernel, or gone.
-func (s *site) readiness(ctx context.Context, runs int, kind string, change ...func(*corev1.Service)) (up, down []float64, err error) {
+// moments are how long after the write to the API began the router was told, and
+// its kernel had it. A router that is FRR holds a new route for 50 ms between the
+// two, as the node's FRR does before it tells.
+type moments struct{ told, kernel []float64 }
+
+func (m *moments) add(before, told, kernel time.Time) {
+	m.told = append(m.told, milliseconds(told.Sub(before)))
+	m.kernel = append(m.kernel, milliseconds(kernel.Sub(before)))
+}
+
+// readiness measures one Service's endpoints becoming ready and not ready.
+func (s *site) readiness(ctx context.Context, runs int, kind string, change ...func(*corev1.Service)) (up, down moments, err error) {
+	capture, err := s.lab.Capture(routerName)
+	if err != nil {
+		return up, down, err
+	}
+	defer capture.Close()
 	name := s.name()
 	if _, err := s.add(ctx, []string{name}, true, change...); err != nil {
-		return nil, nil, err
+		return up, down, err
 	}
 	prefix, err := s.address(ctx, name)
 	if err != nil {
-		return nil, nil, err
+		return up, down, err
 	}
 	if _, err := s.routes.waitFor(ctx, prefix, true); err != nil { // its gate is open from now on
-		return nil, nil, fmt.Errorf("%s: %w", kind, err)
+		return up, down, fmt.Errorf("%s: %w", kind, err)
 	}
 	for range runs {
 		for _, ready := range []bool{false, true} {
-			took, err := s.flip(ctx, name, prefix, ready)
-			if err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", kind, err)
-			}
+			to := &down
 			if ready {
-				up = append(up, took)
-			} else {
-				down = append(down, took)
+				to = &up
+			}
+			if err := s.flip(ctx, capture, to, name, prefix, ready); err != nil {
+				return up, down, fmt.Errorf("%s: %w", kind, err)
 			}
 		}
 	}
 	if err := s.remove(ctx, []string{name}); err != nil {
-		return nil, nil, err
+		return up, down, err
 	}
 	_, err = s.routes.waitFor(ctx, prefix, false)
 	return up, down, err
 }
 
-func (s *site) flip(ctx context.Context, name string, prefix netip.Prefix, ready bool) (float64, error) {
+func (s *site) flip(ctx context.Context, capture *wire.Capture, to *moments, name string, prefix netip.Prefix, ready bool) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	before, _, err := s.setReady(ctx, name, ready)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	at, err := s.routes.waitFor(ctx, prefix, ready)
-	return milliseconds(at.Sub(before)), err
+	kernel, err := s.routes.waitFor(ctx, prefix, ready)
+	if err != nil {
+		return err
+	}
+	told, err := toldAfter(capture, before, prefix, ready)
+	to.add(before, told, kernel)
+	return err
+}
+
+// toldAfter is when the router was sent a prefix, or its withdrawal, for the first
+// time after a moment.
+func toldAfter(capture *wire.Capture, moment time.Time, prefix netip.Prefix, announced bool) (time.Time, error) {
+	messages, err := capture.Messages()
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, m := range messages {
+		prefixes := m.Withdrawn
+		if announced {
+			prefixes = m.Announced
+		}
+		if m.At.After(moment) && slices.Contains(prefixes, prefix) {
+			return m.At, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("no update about %s was captured", prefix)
 }
 
 // created measures a Service with ready endpoints from before its creation,

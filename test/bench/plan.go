@@ -27,11 +27,11 @@ var (
 	appliesAtMost = target{median: 10}
 	noTarget      target
 	communitiesOf = []string{"64512:1", "64512:2", "64512:3", "64512:4", "64512:5"}
-	whatReady     = "endpoints ready → route"
-	whatNotReady  = "endpoints not ready → withdrawn"
-	whatCreated   = "Service created → route"
-	whatLocal     = "Local: endpoint ready → route"
-	whatLocalDown = "Local: endpoint not ready → withdrawn"
+	whatReady     = "endpoints ready → update"
+	whatNotReady  = "endpoints not ready → withdrawal"
+	whatCreated   = "Service created → route in the router's kernel"
+	whatLocal     = "Local: endpoint ready → update"
+	whatLocalDown = "Local: endpoint not ready → withdrawal"
 	whatBurst     = fmt.Sprintf("%d Services created: last write → last route", burstSize)
 	whatApplies   = fmt.Sprintf("%d Services created: applies", burstSize)
 	whatWithdrawn = "all withdrawn at once"
@@ -74,7 +74,7 @@ func (s *site) single(ctx context.Context, runs int) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	results := []Result{summary(whatReady, "ms", up, readyTarget), summary(whatNotReady, "ms", down, readyTarget)}
+	results := append(up.results(whatReady, readyTarget), down.results(whatNotReady, readyTarget)...)
 	created, err := s.created(ctx, runs)
 	if err != nil {
 		return results, err
@@ -84,7 +84,13 @@ func (s *site) single(ctx context.Context, runs int) ([]Result, error) {
 	if err != nil {
 		return results, err
 	}
-	return append(results, summary(whatLocal, "ms", up, localTarget), summary(whatLocalDown, "ms", down, localTarget)), nil
+	return append(append(results, up.results(whatLocal, localTarget)...), down.results(whatLocalDown, localTarget)...), nil
+}
+
+// results of both moments; the target is about the first: what the router makes of
+// it is the router's.
+func (m *moments) results(what string, want target) []Result {
+	return []Result{summary(what+" at the router", "ms", m.told, want), summary(what+" in the router's kernel", "ms", m.kernel, noTarget)}
 }
 
 // many routes change at once; then what agent and reloader cost.
