@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/reloader/exchange"
@@ -24,8 +23,7 @@ import (
 )
 
 // writtenByUsers are the Kinds whose specs users write, each with a spec that
-// concerns nobody here. FRRSnippet isn't among them: its text is meant to be
-// lines.
+// concerns nobody here.
 func writtenByUsers() map[string]map[string]any {
 	selector := []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}}
 	return map[string]map[string]any{
@@ -85,21 +83,32 @@ func (f field) set(value any, text string) any {
 	return object
 }
 
-// specFields are the texts in a Kind's spec, as the API server knows it.
-func specFields(ctx context.Context, kind string) []field {
+// notByUsers are Kinds that agents write, and one whose text is meant to be lines.
+var notByUsers = []string{"BGPNode", "BGPSession", "FRRSnippet"}
+
+// specFields are the texts in the specs of all Kinds that users write, as the API
+// server knows them. A Kind that nobody has thought of fails.
+func specFields(ctx context.Context, written map[string]map[string]any) map[string][]field {
 	GinkgoHelper()
-	crd := &unstructured.Unstructured{}
-	crd.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	name := map[string]string{"Community": "communities"}[kind]
-	if name == "" {
-		name = strings.ToLower(kind) + "s"
+	crds := &unstructured.UnstructuredList{}
+	crds.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinitionList"})
+	Expect(site.API().List(ctx, crds)).To(Succeed())
+	fields := map[string][]field{}
+	for _, crd := range crds.Items {
+		group, _, _ := unstructured.NestedString(crd.Object, "spec", "group")
+		kind, _, _ := unstructured.NestedString(crd.Object, "spec", "names", "kind")
+		if group != v1alpha1.GroupVersion.Group || slices.Contains(notByUsers, kind) {
+			continue
+		}
+		Expect(written).To(HaveKey(kind))
+		versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
+		Expect(err).NotTo(HaveOccurred())
+		spec, _, err := unstructured.NestedMap(versions[0].(map[string]any), "schema", "openAPIV3Schema", "properties", "spec")
+		Expect(err).NotTo(HaveOccurred())
+		fields[kind] = textFields(spec, nil)
 	}
-	Expect(site.API().Get(ctx, crclient.ObjectKey{Name: name + "." + v1alpha1.GroupVersion.Group}, crd)).To(Succeed())
-	versions, _, err := unstructured.NestedSlice(crd.Object, "spec", "versions")
-	Expect(err).NotTo(HaveOccurred())
-	spec, _, err := unstructured.NestedMap(versions[0].(map[string]any), "schema", "openAPIV3Schema", "properties", "spec")
-	Expect(err).NotTo(HaveOccurred())
-	return textFields(spec, nil)
+	Expect(fields).To(HaveLen(len(written)))
+	return fields
 }
 
 var _ = Describe("Users' texts", func() {
@@ -115,8 +124,9 @@ var _ = Describe("Users' texts", func() {
 		expectEverywhere(ctx, addressOf(ctx, svc), allNodes...)
 
 		tried, taken := 0, 0
-		for kind, base := range writtenByUsers() {
-			fields := specFields(ctx, kind)
+		written := writtenByUsers()
+		for kind, fields := range specFields(ctx, written) {
+			base := written[kind]
 			if kind != "BFDProfile" { // has numbers only
 				Expect(fields).NotTo(BeEmpty(), kind)
 			}
