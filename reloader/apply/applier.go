@@ -45,7 +45,9 @@ type Applier struct {
 
 // Result of bringing FRR to a file.
 type Result struct {
-	Steps    []string
+	Steps []string
+	// Prefixes is how many "network" lines differed from what ran.
+	Prefixes int
 	Duration time.Duration
 	// Err in FRR's words; nil: FRR runs the file.
 	Err error
@@ -124,7 +126,7 @@ func (a *Applier) Applied(want *Good) bool {
 func (a *Applier) Apply(ctx context.Context, want *Good) Result {
 	began := a.Now()
 	var r Result
-	if r.Err = a.bring(ctx, want.Config, &r.Steps); r.Err == nil {
+	if r.Err = a.bring(ctx, want.Config, &r); r.Err == nil {
 		a.good = want
 		a.saveStartup()
 	} else if a.FRR.Connected() {
@@ -140,12 +142,12 @@ func (a *Applier) putBack(ctx context.Context, r *Result) {
 		return
 	}
 	a.state = nil
-	var steps []string
-	if err := a.bring(ctx, a.good.Config, &steps); err != nil {
+	var back Result
+	if err := a.bring(ctx, a.good.Config, &back); err != nil {
 		r.Err = errors.Join(r.Err, fmt.Errorf("putting the last good configuration back: %w", err))
 	}
-	if len(steps) > 0 {
-		r.Steps = append(append(r.Steps, StepPutBack), steps...)
+	if len(back.Steps) > 0 {
+		r.Steps = append(append(r.Steps, StepPutBack), back.Steps...)
 	}
 }
 
@@ -170,7 +172,7 @@ func (a *Applier) Check(ctx context.Context) Result {
 		return r
 	}
 	r.Drift = deltaLines(deltas, 20)
-	r.Err = a.bring(ctx, a.good.Config, &r.Steps)
+	r.Err = a.bring(ctx, a.good.Config, &r)
 	r.Duration = a.Now().Sub(began)
 	return r
 }
@@ -204,7 +206,7 @@ func (a *Applier) saveStartup() {
 }
 
 // bring takes the steps of a plan. Afterwards state is what FRR runs, or nil.
-func (a *Applier) bring(ctx context.Context, want *plan.Config, steps *[]string) error {
+func (a *Applier) bring(ctx context.Context, want *plan.Config, r *Result) error {
 	state := a.state
 	a.state = nil
 	if state == nil {
@@ -214,22 +216,23 @@ func (a *Applier) bring(ctx context.Context, want *plan.Config, steps *[]string)
 		}
 	}
 	p := plan.Make(want, state)
+	r.Prefixes = len(p.Touched)
 	structured := !p.Structure()
 	if err := a.precheck(ctx, p); err != nil {
 		a.state = state
 		return err
 	}
-	if err := a.networks(ctx, StepVtyRemove, p.Remove, steps); err != nil {
+	if err := a.networks(ctx, StepVtyRemove, p.Remove, &r.Steps); err != nil {
 		return err
 	}
 	refresh := p.Refresh
 	if structured {
 		var err error
-		if p, err = a.structure(ctx, want, p, steps); err != nil {
+		if p, err = a.structure(ctx, want, p, &r.Steps); err != nil {
 			return err
 		}
 	}
-	return a.finish(ctx, want, state, p, finish{structured: structured, refresh: refresh}, steps)
+	return a.finish(ctx, want, state, p, finish{structured: structured, refresh: refresh}, &r.Steps)
 }
 
 // precheck lets vtysh look at the lines before any route is touched: a line

@@ -217,7 +217,7 @@ func (l *Loop) bring(ctx context.Context, want *apply.Good) time.Duration {
 	if id := want.Hash + want.Additions; l.backoff.holds(id, now) {
 		return l.backoff.at.Sub(now)
 	}
-	if wait := l.pace.wait(now, want.Hash+want.Additions); wait > 0 {
+	if wait := l.pace.wait(now); wait > 0 {
 		return wait
 	}
 	l.checkDue = false
@@ -227,7 +227,7 @@ func (l *Loop) bring(ctx context.Context, want *apply.Good) time.Duration {
 func (l *Loop) apply(ctx context.Context, want *apply.Good) time.Duration {
 	began := l.Now()
 	result := l.Applier.Apply(ctx, want)
-	l.pace.applied(l.Now())
+	l.pace.applied(l.Now(), result.Prefixes)
 	done := &report.Apply{Steps: result.Steps, Duration: result.Duration, Time: began}
 	var retry time.Duration
 	if result.Err != nil {

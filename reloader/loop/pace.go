@@ -3,51 +3,51 @@ package loop
 import "time"
 
 // Bounds of the pause between two applies. FRR itself holds a new route for 50
-// ms (its work queue), so a shorter one wins nothing.
+// ms (its work queue), so a shorter one wins nothing; after the longest one all
+// of a burst is still at the routers within a second of its last change.
 const (
 	minGap = 50 * time.Millisecond
-	maxGap = 400 * time.Millisecond
+	maxGap = 800 * time.Millisecond
 )
 
-// manyFiles that came during one pause are a burst.
-const manyFiles = 3
+// burstRate is from how many changed prefixes a second on changes are a burst.
+// Below it, each apply is worth its few milliseconds: a route that follows a pod
+// must not wait for others.
+const burstRate = 60
 
 // pace lets the first change through at once and coalesces a burst behind it:
-// the pause grows while several files come during each, and shrinks when single
-// ones do: those would only be late.
+// the pause doubles while changes wait for its end and prefixes change faster than
+// burstRate, and halves when they don't: single changes would only be late.
 type pace struct {
 	gap       time.Duration
+	ended     time.Time // of the last apply
 	notBefore time.Time
-	// files that came during the pause, and the last one's hash.
-	files int
-	last  string
+	// waited says that a change came during the pause: one that touches many
+	// prefixes is no burst when it comes alone.
+	waited bool
 }
 
-// wait is how long an apply of a file must still be put off, 0 for not at all.
-func (p *pace) wait(now time.Time, hash string) time.Duration {
-	d := p.notBefore.Sub(now)
-	switch {
-	case d > 0 && hash != p.last:
-		p.files, p.last = p.files+1, hash
-	case d < -maxGap:
-		p.files = 0
-	}
-	return max(d, 0)
+// wait is how long an apply must still be put off, 0 for not at all.
+func (p *pace) wait(now time.Time) time.Duration {
+	d := max(p.notBefore.Sub(now), 0)
+	p.waited = p.waited || d > 0
+	return d
 }
 
-// applied notes the end of an apply.
-func (p *pace) applied(now time.Time) {
+// applied notes the end of an apply that changed so many prefixes.
+func (p *pace) applied(now time.Time, prefixes int) {
+	since := now.Sub(p.ended)
+	fast := float64(prefixes) >= burstRate*since.Seconds()
 	switch {
-	case p.files == 0:
+	case !p.waited, since > 2*maxGap: // what waited may be long undone
 		p.gap = minGap
-	case p.files == 1:
-		p.gap /= 2
-	case p.files >= manyFiles:
+	case fast:
 		p.gap *= 2
+	default:
+		p.gap /= 2
 	}
 	p.gap = min(max(p.gap, minGap), maxGap)
-	p.files, p.last = 0, ""
-	p.notBefore = now.Add(p.gap)
+	p.ended, p.notBefore, p.waited = now, now.Add(p.gap), false
 }
 
 // Bounds of the back-off after a refusal.

@@ -1,38 +1,61 @@
 package loop
 
 import (
-	"fmt"
 	"testing"
 	"time"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
-	var p pace
-	now, applies := start, 0
-	// A change each millisecond for three seconds; an apply takes 2 ms.
-	for ; now.Before(start.Add(3 * time.Second)); now = now.Add(time.Millisecond) {
-		if p.wait(now, now.String()) > 0 {
+// changes is a stream of one changed prefix each so often, for a while; an apply
+// takes 5 ms and carries all that came since the last one. It returns how many
+// applies there were, and how long a change waited at most.
+func changes(p *pace, from time.Time, every, during time.Duration) (applies int, longest time.Duration) {
+	var waiting []time.Time
+	next := from
+	for now := from; now.Before(from.Add(during)); now = now.Add(time.Millisecond) {
+		for ; !next.After(now); next = next.Add(every) {
+			waiting = append(waiting, next)
+		}
+		if len(waiting) == 0 || p.wait(now) > 0 {
 			continue
 		}
-		if applies == 0 && !now.Equal(start) {
-			t.Fatal("the first change waited")
-		}
-		applies++
-		now = now.Add(2 * time.Millisecond)
-		p.applied(now)
+		longest = max(longest, now.Sub(waiting[0]))
+		n := len(waiting)
+		waiting, applies, now = nil, applies+1, now.Add(5*time.Millisecond)
+		p.applied(now, n)
 	}
-	if applies < 4 || applies > 15 {
-		t.Errorf("%d applies of 3000 changes", applies)
+	return applies, longest
+}
+
+func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
+	var p pace
+	if p.wait(start) != 0 {
+		t.Fatal("the first change waits")
 	}
-	now = now.Add(time.Minute)
-	if d := p.wait(now, "x"); d != 0 {
+	applies, longest := changes(&p, start, 5*time.Millisecond, 4*time.Second)
+	if applies < 4 || applies > 10 {
+		t.Errorf("%d applies of 800 changes in 4 s", applies)
+	}
+	if longest > maxGap {
+		t.Errorf("a change waited %s", longest)
+	}
+	quiet := start.Add(time.Minute)
+	if d := p.wait(quiet); d != 0 {
 		t.Errorf("after a quiet minute: waits %s", d)
 	}
-	p.applied(now)
-	if d := p.wait(now, "x"); d != minGap {
+	p.applied(quiet, 1)
+	if d := p.wait(quiet); d != minGap {
 		t.Errorf("after a single apply: waits %s", d)
+	}
+}
+
+// Steady churn, however long, is no burst: none of its changes waits for more
+// than the shortest pause.
+func TestPaceOfSteadyChurn(t *testing.T) {
+	var p pace
+	if _, longest := changes(&p, start, 30*time.Millisecond, 20*time.Second); longest > minGap+5*time.Millisecond {
+		t.Errorf("a change waited %s", longest)
 	}
 }
 
@@ -40,23 +63,17 @@ func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
 // reached the router, soon wait no more.
 func TestPaceIsShortAgainForSingleChanges(t *testing.T) {
 	var p pace
-	now := start
-	for i := range 1000 {
-		if p.wait(now, fmt.Sprint(i)) == 0 {
-			p.applied(now)
-		}
-		now = now.Add(2 * time.Millisecond)
-	}
+	changes(&p, start, 2*time.Millisecond, 4*time.Second)
 	if p.gap != maxGap {
 		t.Fatalf("a pause of %s after a burst", p.gap)
 	}
-	const seen = 80 * time.Millisecond // until the router has the route
-	for i := range 4 {
-		now = now.Add(p.wait(now, fmt.Sprint("single ", i)))
-		p.applied(now)
-		now = now.Add(seen)
+	now := start.Add(4 * time.Second)
+	for range 6 {
+		now = now.Add(p.wait(now))
+		p.applied(now, 1)
+		now = now.Add(80 * time.Millisecond) // until the router has the route
 	}
-	if d := p.wait(now, "the next"); d != 0 {
+	if d := p.wait(now); d != 0 {
 		t.Errorf("waits %s", d)
 	}
 }

@@ -110,52 +110,79 @@ func toldAfter(capture *wire.Capture, moment time.Time, prefix netip.Prefix, ann
 
 // created measures a Service with ready endpoints from before its creation,
 // allocation included.
-func (s *site) created(ctx context.Context, runs int) (took []float64, err error) {
+func (s *site) created(ctx context.Context, runs int) (m moments, err error) {
+	capture, err := s.lab.Capture(routerName)
+	if err != nil {
+		return m, err
+	}
+	defer capture.Close()
 	for range runs {
-		name := s.name()
-		if err := s.lab.API().Create(ctx, slice(name, true)); err != nil {
-			return nil, err
-		}
-		n := s.routes.count()
-		before := time.Now()
-		if err := s.lab.API().Create(ctx, service(name)); err != nil {
-			return nil, err
-		}
-		at, err := s.routes.waitCount(ctx, n+1)
-		if err != nil {
-			return nil, err
-		}
-		took = append(took, milliseconds(at.Sub(before)))
-		if err := s.remove(ctx, []string{name}); err != nil {
-			return nil, err
-		}
-		if _, err := s.routes.waitCount(ctx, n); err != nil {
-			return nil, err
+		if err := s.createdOnce(ctx, capture, &m); err != nil {
+			return m, fmt.Errorf("created: %w", err)
 		}
 	}
-	return took, nil
+	return m, nil
 }
 
-// burst creates many Services at once: from the last write's acknowledgement to
-// the last route, and how many applies that took.
-func (s *site) burst(ctx context.Context, size int) (took float64, applies int, err error) {
-	before, err := s.applies()
+func (s *site) createdOnce(ctx context.Context, capture *wire.Capture, m *moments) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	name := s.name()
+	if err := s.lab.API().Create(ctx, slice(name, true)); err != nil {
+		return err
+	}
+	n := s.routes.count()
+	before := time.Now()
+	if err := s.lab.API().Create(ctx, service(name)); err != nil {
+		return err
+	}
+	kernel, err := s.routes.waitCount(ctx, n+1)
 	if err != nil {
-		return 0, 0, err
+		return err
+	}
+	prefix, err := s.address(ctx, name)
+	if err != nil {
+		return err
+	}
+	told, err := toldAfter(capture, before, prefix, true)
+	if err != nil {
+		return err
+	}
+	m.add(before, told, kernel)
+	if err := s.remove(ctx, []string{name}); err != nil {
+		return err
+	}
+	_, err = s.routes.waitCount(ctx, n)
+	return err
+}
+
+// burst of many Services created at once.
+type burst struct {
+	// writing is how long the writes to the API took, routes from the last one's
+	// acknowledgement to the last route, in milliseconds.
+	writing, routes float64
+	applies         int
+}
+
+func (s *site) burst(ctx context.Context, size int) (b burst, err error) {
+	applied, err := s.applies()
+	if err != nil {
+		return b, err
 	}
 	n := s.routes.count()
 	names := s.names(size)
+	began := time.Now()
 	written, err := s.add(ctx, names, true)
 	if err != nil {
-		return 0, 0, err
+		return b, err
 	}
 	at, err := s.routes.waitCount(ctx, n+size)
 	if err != nil {
-		return 0, 0, err
+		return b, err
 	}
 	after, err := s.applies()
 	s.present = append(s.present, names...)
-	return max(0, milliseconds(at.Sub(written))), after - before, err
+	return burst{writing: milliseconds(written.Sub(began)), routes: max(0, milliseconds(at.Sub(written))), applies: after - applied}, err
 }
 
 // withdrawn takes the advertisement of everything away and gives it back: from

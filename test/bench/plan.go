@@ -29,10 +29,11 @@ var (
 	communitiesOf = []string{"64512:1", "64512:2", "64512:3", "64512:4", "64512:5"}
 	whatReady     = "endpoints ready → update"
 	whatNotReady  = "endpoints not ready → withdrawal"
-	whatCreated   = "Service created → route in the router's kernel"
+	whatCreated   = "Service created → update"
 	whatLocal     = "Local: endpoint ready → update"
 	whatLocalDown = "Local: endpoint not ready → withdrawal"
 	whatBurst     = fmt.Sprintf("%d Services created: last write → last route", burstSize)
+	whatWriting   = fmt.Sprintf("%d Services created: the writes to the API", burstSize)
 	whatApplies   = fmt.Sprintf("%d Services created: applies", burstSize)
 	whatWithdrawn = "all withdrawn at once"
 	whatRestart   = "FRR killed: bgpd up → all routes"
@@ -79,7 +80,7 @@ func (s *site) single(ctx context.Context, runs int) ([]Result, error) {
 	if err != nil {
 		return results, err
 	}
-	results = append(results, summary(whatCreated, "ms", created, createdTarget))
+	results = append(results, created.results(whatCreated, createdTarget)...)
 	up, down, err = s.readiness(ctx, runs, "Local", localPolicy)
 	if err != nil {
 		return results, err
@@ -121,16 +122,16 @@ func (s *site) many(ctx context.Context) ([]Result, error) {
 	if err := repeat(whatRestart, restartTarget, func(int) (float64, error) { return s.restarted(ctx) }); err != nil {
 		return results, err
 	}
-	var applies []float64
+	var writing, applies []float64
 	err := repeat(whatBurst, manyTarget, func(int) (float64, error) {
-		took, n, err := s.burst(ctx, burstSize)
-		applies = append(applies, float64(n))
-		return took, err
+		b, err := s.burst(ctx, burstSize)
+		writing, applies = append(writing, b.writing), append(applies, float64(b.applies))
+		return b.routes, err
 	})
 	if err != nil {
 		return results, err
 	}
-	results = append(results, summary(whatApplies, "", applies, appliesAtMost))
+	results = append(results, summary(whatWriting, "ms", writing, noTarget), summary(whatApplies, "", applies, appliesAtMost))
 	costs, err := s.costs(ctx)
 	return append(results, costs...), err
 }
