@@ -3,6 +3,9 @@
 # ${HERALD_CACHE:-~/.cache/herald}. `make thirdparty` calls it; done work is
 # found by its stamp and takes no time. Safe to run several at once.
 #
+#   build.sh            what the lab runs
+#   build.sh cluster    also what only a real cluster runs (make cluster, e2e)
+#
 # Each part is a directory, built beside its place and renamed into it, so that
 # one that is there is complete. Its stamp holds the version and a hash of the
 # recipe that made it.
@@ -20,6 +23,20 @@ parts=(
   "frr-$FRR_NEW debian-root.sh $FRR_NEW-$FRR_NEW_SUITE debian-root.sh"
 )
 steps=6 # four binaries, two roots
+case ${1:-} in
+  '') ;;
+  cluster)
+    parts+=(
+      "kubernetes-node-$KUBERNETES kubernetes-node.sh $KUBERNETES kubernetes-node.sh kubernetes.sh kubernetes-node/go.mod kubernetes-node/tools.go"
+      "node-$NODE_SUITE node-root.sh $NODE_SUITE node-root.sh"
+    )
+    steps=10 # three binaries and a root more
+    ;;
+  *)
+    echo "build.sh: unknown argument '$1': nothing, or cluster" >&2
+    exit 2
+    ;;
+esac
 
 # stamp_of VERSION FILE...: what a part's stamp must hold.
 stamp_of() {

@@ -50,7 +50,7 @@ func Start(spec Spec) (*Box, error) {
 	if err := os.MkdirAll(spec.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("box %q: %w", spec.Name, err)
 	}
-	b := &Box{spec: spec, root: rootOf(spec.Dir, spec.Root), ns: map[string]*os.File{}}
+	b := &Box{spec: spec, root: spec.rootInside(), ns: map[string]*os.File{}}
 	if err := b.startInit(); err != nil {
 		return nil, fmt.Errorf("box %q: %w", spec.Name, err)
 	}
@@ -98,7 +98,7 @@ func (b *Box) startInit() error {
 // tell hands the specification to PID 1 and waits for its answer.
 func (b *Box) tell(to io.WriteCloser, from io.Reader) error {
 	spec := initSpec{
-		Name: b.spec.Name, Dir: b.spec.Dir, Root: b.spec.Root,
+		Name: b.spec.Name, Dir: b.spec.Dir, Root: b.spec.Root, Pivot: b.spec.Pivot,
 		NewNet: b.spec.newNetwork(), Mounts: b.spec.Mounts,
 	}
 	if err := json.NewEncoder(to).Encode(spec); err != nil {

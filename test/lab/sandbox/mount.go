@@ -40,7 +40,26 @@ func mountAll(spec *initSpec) error {
 			return fmt.Errorf("mounting %s: %w", m.Target, err)
 		}
 	}
+	if spec.Pivot {
+		return pivot(root)
+	}
 	return nil
+}
+
+// pivot makes root, a mount point, the root of the mount namespace and takes the
+// old one away. With both arguments "." the old root lies on the new one until
+// then: see pivot_root(2).
+func pivot(root string) error {
+	if err := os.Chdir(root); err != nil {
+		return err
+	}
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("pivot_root to %s: %w", root, err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("taking the host's root away: %w", err)
+	}
+	return os.Chdir("/")
 }
 
 // mountOverlay gives the box a private, writable view of root whose upper

@@ -145,6 +145,32 @@ func TestBoxIsItsOwnHost(t *testing.T) {
 	}
 }
 
+func TestPivotedBoxHasNothingOfTheHost(t *testing.T) {
+	thirdparty.Need(t, thirdparty.FRRRoot(thirdparty.FRRNew))
+	dir := t.TempDir()
+	box, err := sandbox.Start(sandbox.Spec{Name: "n1", Dir: dir, Root: thirdparty.FRRRoot(thirdparty.FRRNew), Pivot: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer box.Kill()
+	for command, want := range map[string]string{
+		"ls -d /usr/lib/frr":                        "/usr/lib/frr",
+		"awk '$2 == \"/\" {print $1}' /proc/mounts": "overlay",
+		"grep -c " + dir + " /proc/mounts || true":  "1", // where the root is kept
+		"echo x > /run/x && cat /run/x":             "x",
+		// A process that joins the mount namespace anew finds the same root.
+		"nsenter -t 1 -m ls -d /usr/lib/frr": "/usr/lib/frr",
+	} {
+		out, err := box.Run(t.Context(), "sh", "-c", command)
+		if err != nil || strings.TrimSpace(out) != want {
+			t.Errorf("%s: %q, %v; want %q", command, out, err, want)
+		}
+	}
+	if text, err := os.ReadFile(box.HostPath("/run/x")); err != nil || string(text) != "x\n" {
+		t.Errorf("HostPath: %q, %v", text, err)
+	}
+}
+
 func TestDialEntersTheNetwork(t *testing.T) {
 	thirdparty.Need(t)
 	box, err := sandbox.Start(sandbox.Spec{Name: "n1", Dir: t.TempDir()})

@@ -37,6 +37,10 @@ type Spec struct {
 	// Root is the root filesystem, used as the lower layer of an overlay whose
 	// writes stay in memory. Empty means the host's.
 	Root string
+	// Pivot makes Root the root of the box's mount namespace, with nothing of the
+	// host's below it, as a container runtime in the box needs it. Otherwise
+	// commands are only confined to it (chroot).
+	Pivot bool
 	// Within makes the box a container of another: it shares that box's network
 	// and host name, and dies with it.
 	Within *Box
@@ -52,9 +56,20 @@ type Spec struct {
 // newNetwork is whether the box has a network namespace of its own.
 func (s *Spec) newNetwork() bool { return s.Within == nil || s.OwnNetwork }
 
+// rootInside is where the root filesystem is in the box's mount namespace.
+func (s *Spec) rootInside() string {
+	if s.Pivot {
+		return "/"
+	}
+	return rootOf(s.Dir, s.Root)
+}
+
 func (s *Spec) validate() error {
 	if s.Name == "" || s.Dir == "" {
 		return fmt.Errorf("sandbox: a box needs a name and a directory")
+	}
+	if s.Pivot && s.Root == "" {
+		return fmt.Errorf("box %q: Pivot needs a Root", s.Name)
 	}
 	for _, m := range s.Mounts {
 		if m.Target == "" || m.Target[0] != '/' {
@@ -72,6 +87,7 @@ type initSpec struct {
 	Name   string
 	Dir    string
 	Root   string
+	Pivot  bool
 	NewNet bool
 	Mounts []Mount
 }
