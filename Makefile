@@ -12,6 +12,10 @@ export HERALD_CACHE ?= $(HOME)/.cache/herald
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/herald-lb/herald/internal/version.Version=$(VERSION)
 
+# Names and tags of the images.
+IMAGE     ?= ghcr.io/herald-lb/herald:$(VERSION)
+FRR_IMAGE ?= ghcr.io/herald-lb/frr:10.3
+
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_TOOLS_VERSION)
 KUSTOMIZE      := go run sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
 GOLANGCI_LINT  := $(HERALD_CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -37,6 +41,11 @@ generate: ## Regenerate deepcopy, CRDs and RBAC from the Go types and their mark
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 
+.PHONY: image-tars
+image-tars: deps thirdparty ## Make dist/herald.tar and dist/frr.tar without Docker (root); IMAGE and FRR_IMAGE name them.
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o dist/image/ ./cmd/herald ./cmd/kubectl-herald ./reloader
+	go run ./images/tars -bin dist/image -version $(VERSION) -herald $(IMAGE) -frr $(FRR_IMAGE)
+
 .PHONY: deps
 deps: ## Install the Debian or Ubuntu packages that the lab needs, where missing (root).
 	@test/thirdparty/deps.sh
@@ -44,6 +53,10 @@ deps: ## Install the Debian or Ubuntu packages that the lab needs, where missing
 .PHONY: thirdparty
 thirdparty: ## Build Kubernetes, etcd and the FRR roots once, into HERALD_CACHE (root).
 	@test/thirdparty/build.sh
+
+.PHONY: thirdparty-cluster
+thirdparty-cluster: thirdparty ## Build also what only a real cluster runs: kubelet, containerd, … (root).
+	@test/thirdparty/build.sh cluster
 
 ## Test
 .PHONY: unit

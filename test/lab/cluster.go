@@ -33,7 +33,11 @@ var manifests = []string{"crd/bases", "namespaces", "rbac", "policy"}
 // startControlPlane runs etcd and the API server and installs Herald's
 // manifests as a user would.
 func (l *Lab) startControlPlane(ctx context.Context) error {
-	defer l.step("API server with Herald's CRDs and RBAC")()
+	what := "API server"
+	if !l.options.Bare {
+		what = "API server with Herald's CRDs and RBAC"
+	}
+	defer l.step(what)()
 	box, err := l.box("cp")
 	if err != nil {
 		return err
@@ -45,6 +49,12 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := l.writeWrappers(); err != nil {
+		return err
+	}
+	if l.options.Bare {
+		return nil
+	}
 	for _, dir := range manifests {
 		if err := l.cp.ApplyDir(ctx, filepath.Join(l.source, "config", dir)); err != nil {
 			return err
@@ -54,9 +64,6 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 		if err := l.cp.EnsureNamespace(ctx, ns); err != nil {
 			return err
 		}
-	}
-	if err := l.writeWrappers(); err != nil {
-		return err
 	}
 	return l.cp.WaitCRDs(ctx)
 }
@@ -137,7 +144,7 @@ func (l *Lab) nodeConfig(i int) node.Config {
 	if v, ok := l.options.NodeFRR[i]; ok {
 		version = v
 	}
-	name := fmt.Sprint("node", i)
+	name := nodeName(i)
 	return node.Config{
 		Name: name, Dir: filepath.Join(l.dir.path, name), FRRVersion: version,
 		IPv4: host(4, firstNodeHost+i).Addr(), IPv6: host(6, firstNodeHost+i).Addr(),

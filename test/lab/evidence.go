@@ -21,18 +21,13 @@ import (
 // all nodes if none is named.
 func (l *Lab) NodeAddresses(family router.Family, names ...string) []netip.Addr {
 	var out []netip.Addr
-	for _, n := range l.Nodes() {
-		if len(names) > 0 && !slices.Contains(names, n.Name()) {
+	for i := 1; i <= l.options.Nodes; i++ {
+		if len(names) > 0 && !slices.Contains(names, nodeName(i)) {
 			continue
 		}
-		addr := n.Config().IPv4
-		if family == router.IPv6 {
-			addr = n.Config().IPv6
-		}
-		out = append(out, addr)
+		out = append(out, host(number(family), firstNodeHost+i).Addr())
 	}
-	slices.SortFunc(out, netip.Addr.Compare)
-	return out
+	return out // in the order of the numbers
 }
 
 // EnteredBy counts connections by the node that took them from the router: with
@@ -49,10 +44,11 @@ func (l *Lab) EnteredBy(spread *client.Spread) map[string]int {
 // ownerOf is the node that has an address, its own or its gateway for pods;
 // else the address itself (a client whose address was kept).
 func (l *Lab) ownerOf(addr netip.Addr) string {
-	for _, n := range l.Nodes() {
-		c := n.Config()
-		if addr == c.IPv4 || addr == c.IPv6 || c.PodCIDR4.Contains(addr) || c.PodCIDR6.Contains(addr) {
-			return c.Name
+	for i := 1; i <= l.options.Nodes; i++ {
+		for _, family := range []int{4, 6} {
+			if addr == host(family, firstNodeHost+i).Addr() || podCIDR(family, i).Contains(addr) {
+				return nodeName(i)
+			}
 		}
 	}
 	return addr.String()

@@ -80,12 +80,15 @@ func (l *Lab) bringUp(ctx context.Context) error {
 		return err
 	}
 	g, parallel := errgroup.WithContext(ctx)
+	g.Go(func() error { return l.startControlPlane(parallel) })
+	g.Go(func() error { return l.startRouters() })
+	if l.options.Bare {
+		return g.Wait()
+	}
 	g.Go(func() error {
 		defer l.step("Herald's programs built")()
 		return binaries.Install(l.programs())
 	})
-	g.Go(func() error { return l.startControlPlane(parallel) })
-	g.Go(func() error { return l.startRouters() })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -169,6 +172,9 @@ type Options struct {
 	NodeFRR map[int]frr.Version
 	// Routers, DefaultRouters if nil.
 	Routers []RouterOptions
+	// Bare: no node runs, and nothing of Herald is built or installed. Nodes is how
+	// many the network is made for; PlugNode connects them.
+	Bare bool
 	// Managers is how many replicas run, 1 if 0, none if negative.
 	Managers int
 	// AgentArgs and ReloaderArgs are added to the command lines on every node.

@@ -17,6 +17,9 @@ const (
 
 var controlPlaneAddress = netip.MustParseAddr("10.10.0.2")
 
+// nodeName is the name of node number i.
+func nodeName(i int) string { return fmt.Sprint("node", i) }
+
 // host is an address on the network of nodes and routers; its IPv6 number looks
 // like the IPv4 one.
 func host(family, number int) netip.Prefix {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,7 +28,14 @@ func Missing(parts ...string) string {
 	if len(missing) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("third-party parts are missing (%s): %s", strings.Join(missing, ", "), Remedy)
+	return fmt.Sprintf("third-party parts are missing (%s): %s", strings.Join(missing, ", "), remedy(missing))
+}
+
+func remedy(missing []string) string {
+	if slices.Contains(missing, NodeKubernetesDir()) || slices.Contains(missing, NodeRoot()) {
+		return ClusterRemedy
+	}
+	return Remedy
 }
 
 // built is whether a part is complete: build.sh renames whole directories into

@@ -13,8 +13,11 @@ import (
 //go:embed versions
 var versionsFile string
 
-// Remedy is what to tell a user whose parts are missing.
-const Remedy = "run `make thirdparty` as root (a few minutes, once)"
+// Remedies are what to tell a user whose parts are missing.
+const (
+	Remedy        = "run `make thirdparty` as root (a few minutes, once)"
+	ClusterRemedy = "run `make thirdparty-cluster` as root (a few minutes, once)"
+)
 
 // Versions of the parts.
 var (
@@ -24,6 +27,8 @@ var (
 	FRROld = version("FRR_OLD")
 	// FRRNew is the newer supported FRR release, from Debian 13.
 	FRRNew = version("FRR_NEW")
+	// NodeSuite is the Debian release of a real cluster's nodes.
+	NodeSuite = version("NODE_SUITE")
 )
 
 func version(key string) string {
@@ -59,3 +64,16 @@ func Binary(name string) string { return filepath.Join(KubernetesDir(), name) }
 // FRRRoot is the root filesystem with FRR of the given release (FRROld or
 // FRRNew). The older one also holds BIRD 2 and GoBGP.
 func FRRRoot(release string) string { return filepath.Join(CacheDir(), "frr-"+release) }
+
+// NodeKubernetesDir holds what only a real cluster runs: kubelet,
+// kube-controller-manager and kube-scheduler.
+func NodeKubernetesDir() string {
+	return filepath.Join(CacheDir(), "kubernetes-node-"+KubernetesVersion)
+}
+
+// NodeBinary is the path of one of the binaries in NodeKubernetesDir.
+func NodeBinary(name string) string { return filepath.Join(NodeKubernetesDir(), name) }
+
+// NodeRoot is the root filesystem of a real cluster's node: containerd, runc, CNI
+// plugins.
+func NodeRoot() string { return filepath.Join(CacheDir(), "node-"+NodeSuite) }

@@ -70,6 +70,9 @@ func (cp *ControlPlane) certificates() error {
 	if _, err := ca.issue("apiserver", pkix.Name{CommonName: "kube-apiserver"}, addresses, "localhost", "kubernetes", "kubernetes.default.svc"); err != nil {
 		return err
 	}
+	if _, err := ca.issue("apiserver-kubelet", pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}}, nil); err != nil {
+		return err
+	}
 	cp.admin, err = ca.issue("admin", pkix.Name{CommonName: "admin", Organization: []string{"system:masters"}}, nil)
 	if err != nil {
 		return err
@@ -95,7 +98,9 @@ func (cp *ControlPlane) StartAPI(ctx context.Context) error {
 		"--client-ca-file="+pki("ca.crt"), "--tls-cert-file="+pki("apiserver.crt"), "--tls-private-key-file="+pki("apiserver.key"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+pki("sa.pub"), "--service-account-signing-key-file="+pki("sa.key"),
-		"--service-cluster-ip-range="+ServiceCIDRs, "--authorization-mode=Node,RBAC",
+		"--kubelet-client-certificate="+pki("apiserver-kubelet.crt"), "--kubelet-client-key="+pki("apiserver-kubelet.key"),
+		"--kubelet-preferred-address-types=InternalIP",
+		"--service-cluster-ip-range="+ServiceCIDRs, "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--allow-privileged=true", "--enable-aggregator-routing=true", "--v=1")
 	if err != nil {
 		return err

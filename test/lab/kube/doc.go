@@ -2,7 +2,7 @@
 // box, certificates and kubeconfigs for everyone who talks to it, and Herald's
 // CRDs and RBAC installed as a user would have them.
 //
-// There is no controller-manager, scheduler or kubelet: the lab writes Nodes and
+// The lab has no controller-manager, scheduler or kubelet: it writes Nodes and
 // EndpointSlices itself (see package lab), so that a scenario decides what they
-// say and when.
+// say and when. A real cluster (package cluster) has them: StartControllers.
 package kube

@@ -12,9 +12,7 @@ import (
 // AdminKubeconfig writes the cluster admin's kubeconfig and returns its path.
 // It works inside the lab's network; see the lab's own kubectl wrapper.
 func (cp *ControlPlane) AdminKubeconfig() (string, error) {
-	return cp.write("admin", &clientcmdapi.AuthInfo{
-		ClientCertificateData: cp.admin.cert, ClientKeyData: cp.admin.key,
-	})
+	return cp.write("admin", clientOf(cp.admin))
 }
 
 // UserKubeconfig writes the kubeconfig of a user by certificate, for example
@@ -24,7 +22,7 @@ func (cp *ControlPlane) UserKubeconfig(name, user string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return cp.write(name, &clientcmdapi.AuthInfo{ClientCertificateData: pair.cert, ClientKeyData: pair.key})
+	return cp.write(name, clientOf(pair))
 }
 
 // ServiceAccountKubeconfig writes the kubeconfig of a ServiceAccount, bound to a
@@ -38,6 +36,11 @@ func (cp *ControlPlane) ServiceAccountKubeconfig(ctx context.Context, name, name
 }
 
 func (cp *ControlPlane) write(name string, who *clientcmdapi.AuthInfo) (string, error) {
+	file := filepath.Join(cp.dir, name+".kubeconfig")
+	return file, cp.writeTo(file, name, who)
+}
+
+func (cp *ControlPlane) writeTo(file, name string, who *clientcmdapi.AuthInfo) error {
 	config := clientcmdapi.NewConfig()
 	config.Clusters["lab"] = &clientcmdapi.Cluster{
 		Server: "https://" + cp.address.String() + ":" + apiPort, CertificateAuthorityData: cp.ca.pem,
@@ -45,6 +48,5 @@ func (cp *ControlPlane) write(name string, who *clientcmdapi.AuthInfo) (string, 
 	config.AuthInfos[name] = who
 	config.Contexts["lab"] = &clientcmdapi.Context{Cluster: "lab", AuthInfo: name, Namespace: "default"}
 	config.CurrentContext = "lab"
-	file := filepath.Join(cp.dir, name+".kubeconfig")
-	return file, clientcmd.WriteToFile(*config, file)
+	return clientcmd.WriteToFile(*config, file)
 }

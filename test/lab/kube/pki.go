@@ -48,6 +48,13 @@ func newAuthority(dir string) (*authority, error) {
 		return nil, err
 	}
 	a := &authority{dir: dir, cert: cert, key: key, pem: encode("CERTIFICATE", der)}
+	private, err := encodeKey(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(a.file("ca.key"), private, 0o600); err != nil {
+		return nil, err
+	}
 	return a, os.WriteFile(a.file("ca.crt"), a.pem, 0o600)
 }
 
