@@ -24,12 +24,22 @@ GOLANGCI_LINT  := $(HERALD_CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/g
 
 .PHONY: help
 help: ## Show this help.
-	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## See it work
 .PHONY: demo
 demo: deps thirdparty build ## Announce a Service on a lab of real parts; HOLD=0 ends it at once (root).
 	bin/demo
+
+.PHONY: cluster
+cluster: deps thirdparty-cluster ## Bring up a real three-node cluster with routers on this machine (root).
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/cluster ./test/cluster/ctl
+	bin/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Take it down.
+	@test ! -x bin/cluster || bin/cluster down
 
 ## Build
 .PHONY: build

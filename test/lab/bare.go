@@ -37,6 +37,9 @@ func (l *Lab) PlugNode(box *sandbox.Box, i int) error {
 	if err := l.plugNode(box, i); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	l.plugged[nodeName(i)] = box
+	l.mu.Unlock()
 	var commands []string
 	for _, family := range []int{4, 6} {
 		commands = append(commands, fmt.Sprintf("route replace %s via %s", podCIDR(family, i), host(family, firstNodeHost+i).Addr()))

@@ -38,6 +38,8 @@ type Lab struct {
 
 	mu    sync.Mutex
 	nodes []*node.Node
+	// plugged are the boxes of nodes that aren't the lab's own, by name.
+	plugged map[string]*sandbox.Box
 
 	probes sync.WaitGroup
 	closed chan struct{}
@@ -58,7 +60,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		return nil, errors.New(missing)
 	}
 	o.setDefaults()
-	l := &Lab{options: o, closed: make(chan struct{})}
+	l := &Lab{options: o, plugged: map[string]*sandbox.Box{}, closed: make(chan struct{})}
 	l.workload.lab = l
 	if err := l.bringUp(ctx); err != nil {
 		err = fmt.Errorf("lab: %w\n%s", err, l.Logs(failureLogLines))

@@ -63,6 +63,11 @@ func (l *Lab) WriteShellWrappers() error {
 			fmt.Fprintf(&vtysh, "%s) exec %s vtysh \"$@\" ;;\n", n.Name(), strings.Join(c.Box().Enter(), " "))
 		}
 	}
+	l.mu.Lock()
+	for name, box := range l.plugged {
+		fmt.Fprintf(&in, "%s) exec %s \"$@\" ;;\n", name, strings.Join(box.Enter(), " "))
+	}
+	l.mu.Unlock()
 	for _, r := range l.routers {
 		name := r.Config().Name
 		fmt.Fprintf(&in, "%s) exec %s \"$@\" ;;\n", name, strings.Join(r.Box().Enter(), " "))

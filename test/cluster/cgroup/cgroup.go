@@ -24,7 +24,7 @@ import (
 const Mount = "/sys/fs/cgroup"
 
 // prefix of the trees' names.
-const prefix = "herald-cluster-"
+const prefix = "cluster-of-"
 
 // needed are the controllers that a kubelet insists on.
 var needed = []string{"cpu", "cpuset", "memory", "pids"}
