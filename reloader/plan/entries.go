@@ -153,10 +153,19 @@ func (e *entryDiff) writeEdit(b *strings.Builder) {
 	}
 	for _, line := range diff.unexpected {
 		if !replaced[setKind(line)] {
-			writeLine(b, 1, "no "+line)
+			writeLine(b, 1, unset(line))
 		}
 	}
 	writeLine(b, 0, exit)
+}
+
+// unset is the command that takes a "set" line away.
+func unset(line string) string {
+	const prepend = "set as-path prepend"
+	if strings.HasPrefix(line, prepend) {
+		line = prepend // FRR 8.4 knows "no" with one number at most
+	}
+	return "no " + line
 }
 
 // setKinds are the "set" commands of which an entry has at most one.

@@ -197,9 +197,9 @@ func TestLocalASNChanges(t *testing.T) {
 func TestEveryAttributeIsEditedInPlace(t *testing.T) {
 	t.Parallel()
 	kinds := []struct{ name, first, second string }{
-		{"prepend", "set as-path prepend 64512 64512", "set as-path prepend 64512"},
-		{"community", "set community 64512:5 no-export", "set community 64512:6"},
-		{"large-community", "set large-community 64512:1:2", "set large-community 64512:1:3"},
+		{"prepend", "set as-path prepend 64512", "set as-path prepend 64512 64512 64512"},
+		{"community", "set community 64512:5 no-export", "set community 64512:6 64512:7"},
+		{"large-community", "set large-community 64512:1:2", "set large-community 64512:1:3 64512:1:4"},
 		{"bandwidth", "set extcommunity bandwidth 100", "set extcommunity bandwidth 200"},
 		{"local-preference", "set local-preference 50", "set local-preference 60"},
 		{"metric", "set metric 5", "set metric 6"},
