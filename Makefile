@@ -9,6 +9,11 @@ GOLANGCI_LINT_VERSION    := v2.15.0
 # Everything that is built once and kept: Kubernetes, etcd, FRR roots, linters.
 export HERALD_CACHE ?= $(HOME)/.cache/herald
 
+# What `make churn` does: see test/churn.
+SEED     ?= 0
+DURATION ?= 10m
+STEPS    ?= 0
+
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/herald-lb/herald/internal/version.Version=$(VERSION)
 
@@ -80,6 +85,10 @@ test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, s
 .PHONY: scenarios
 scenarios: deps thirdparty build ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).
 	HERALD_REQUIRE_LAB=1 go test -timeout 25m -count=1 ./test/scenarios -ginkgo.v -ginkgo.focus='$(FOCUS)'
+
+.PHONY: churn
+churn: deps thirdparty build ## Random churn and faults, then the routers are asked; SEED (0: a new one), DURATION (10m), STEPS replay (root).
+	HERALD_REQUIRE_LAB=1 go test -v -timeout 24h -count=1 ./test/churn -args -churn.seed=$(SEED) -churn.duration=$(DURATION) -churn.steps=$(STEPS)
 
 .PHONY: fuzz
 fuzz: ## Fuzz what parses users' text and FRR's answers, FUZZTIME each (20s).

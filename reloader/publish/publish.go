@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"reflect"
+	"runtime"
 	"sync"
 	"time"
 
@@ -76,7 +77,7 @@ func (w *Writer) Run(ctx context.Context) {
 // once; the agent sees that the report gets old.
 func (w *Writer) Write() {
 	r := w.Report()
-	r.Time = w.now()
+	r.Time, r.Goroutines = w.now(), runtime.NumGoroutine()
 	data, err := r.Encode()
 	if err == nil {
 		err = exchange.WriteFile(w.dir, exchange.ReportFile, data)

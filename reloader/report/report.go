@@ -37,6 +37,9 @@ type Report struct {
 	FRR       FRR       `json:"frr"`
 	Sessions  []Session `json:"sessions,omitempty"`
 	Drift     *Drift    `json:"drift,omitempty"`
+	// Goroutines of the reloader when the report was written: a number that only
+	// grows is a leak.
+	Goroutines int `json:"goroutines,omitempty"`
 	// Snippets of the attempted file, in its order.
 	Snippets []Snippet `json:"snippets,omitempty"`
 }

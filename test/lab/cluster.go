@@ -79,11 +79,11 @@ func (l *Lab) startManagers(ctx context.Context) error {
 		m, err := kubelet.Start(kubelet.Spec{
 			Name: name, LogFile: filepath.Join(l.dir.path, "cp", name+".log"),
 			Box: func() (*sandbox.Box, bool, error) { return l.cp.Box(), false, nil },
-			Command: sandbox.Command{Args: []string{
+			Command: sandbox.Command{Args: append([]string{
 				filepath.Join(l.programs(), binaries.Herald), "manager", "--kubeconfig", kubeconfig,
 				"--namespace", systemNamespace, "--leader-elect",
 				"--health-probe-bind-address", fmt.Sprintf("127.0.0.1:%d", 8181+i),
-			}},
+			}, l.options.ManagerArgs...)},
 		})
 		if err != nil {
 			return err
@@ -149,7 +149,7 @@ func (l *Lab) nodeConfig(i int) node.Config {
 		Name: name, Dir: filepath.Join(l.dir.path, name), FRRVersion: version,
 		IPv4: host(4, firstNodeHost+i).Addr(), IPv6: host(6, firstNodeHost+i).Addr(),
 		PodCIDR4: podCIDR(4, i), PodCIDR6: podCIDR(6, i), ClusterCIDRs: ClusterCIDRs,
-		AgentArgs: l.options.AgentArgs, ReloaderArgs: l.options.ReloaderArgs,
+		AgentArgs: l.options.AgentArgs, ReloaderArgs: l.options.ReloaderArgs, ExchangeSize: l.options.ExchangeSize,
 		Programs: l.programs(), Source: l.source, Count: &l.count,
 		Plug: func(box *sandbox.Box) error { return l.plugNode(box, i) },
 	}

@@ -3,7 +3,10 @@ package lab
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // directory is a lab's own directory, with a lock that lives as long as the
@@ -44,7 +47,18 @@ func (d *directory) remove() {
 	d.lock.Close()
 }
 
-// sweep removes what killed labs left: files only, all else died with them.
+// unmountBelow takes off what is mounted below a directory: the nodes' exchange
+// directories, where they have file systems of their own.
+func unmountBelow(dir string) {
+	mounts, _ := os.ReadFile("/proc/self/mounts")
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], dir+"/") {
+			_ = unix.Unmount(fields[1], unix.MNT_DETACH)
+		}
+	}
+}
+
+// sweep removes what killed labs left: files and mounts, all else died with them.
 func sweep() {
 	locks, _ := filepath.Glob(filepath.Join(os.TempDir(), directoryPrefix+"*", lockName))
 	for _, name := range locks {
@@ -53,6 +67,7 @@ func sweep() {
 			continue
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			unmountBelow(filepath.Dir(name))
 			_ = os.RemoveAll(filepath.Dir(name))
 		}
 		lock.Close()

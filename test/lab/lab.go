@@ -179,8 +179,12 @@ type Options struct {
 	Bare bool
 	// Managers is how many replicas run, 1 if 0, none if negative.
 	Managers int
-	// AgentArgs and ReloaderArgs are added to the command lines on every node.
-	AgentArgs, ReloaderArgs []string
+	// AgentArgs and ReloaderArgs are added to the command lines on every node,
+	// ManagerArgs to the managers'.
+	AgentArgs, ReloaderArgs, ManagerArgs []string
+	// ExchangeSize makes each node's exchange directory a file system of that many
+	// bytes, which can be filled; 0: as large as the disk.
+	ExchangeSize int
 	// NodeASN is what the routers expect of the nodes, DefaultNodeASN if 0.
 	NodeASN uint32
 	// Log takes progress; nothing is said if nil.

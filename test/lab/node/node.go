@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/herald-lb/herald/reloader/exchange"
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/kubelet"
@@ -49,6 +51,8 @@ type Config struct {
 	ClusterCIDRs string
 	// AgentArgs and ReloaderArgs are added to the programs' command lines.
 	AgentArgs, ReloaderArgs []string
+	// ExchangeSize of the exchange directory's own file system; 0: it has none.
+	ExchangeSize int
 	// Plug connects a freshly booted box to the lab's network.
 	Plug func(*sandbox.Box) error
 	// Count counts questions to the node's kernel.
@@ -144,6 +148,12 @@ func (n *Node) prepareBoot() error {
 			return err
 		}
 	}
+	if n.cfg.ExchangeSize > 0 {
+		size := fmt.Sprintf("mode=0755,size=%d", n.cfg.ExchangeSize)
+		if err := unix.Mount("tmpfs", filepath.Join(n.runDir(), "exchange"), "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, size); err != nil {
+			return fmt.Errorf("the exchange directory's file system: %w", err)
+		}
+	}
 	n.bootID = newBootID()
 	return os.WriteFile(n.bootIDFile(), []byte(n.bootID+"\n"), 0o444)
 }
@@ -182,6 +192,9 @@ func (n *Node) crash() {
 	}
 	n.containers = map[string]*kubelet.Container{}
 	n.box = nil
+	if n.cfg.ExchangeSize > 0 {
+		_ = unix.Unmount(filepath.Join(n.runDir(), "exchange"), unix.MNT_DETACH) // at the latest by the next lab
+	}
 }
 
 // Name is the name of the Node object.
