@@ -52,9 +52,11 @@ build: ## Build herald, kubectl-herald, reloader and the demo into bin/.
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/herald ./cmd/kubectl-herald ./reloader ./test/demo
 
 .PHONY: generate
-generate: ## Regenerate deepcopy, CRDs and RBAC from the Go types and their markers.
+generate: ## Regenerate deepcopy and CRDs from the Go types, and the manifest of the start script.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	@{ sed '/^data:/q' config/node/frr-start.yaml; echo '  frr-start.sh: |'; sed '/./s/^/    /' reloader/frr-start.sh; } >config/node/frr-start.new
+	@mv config/node/frr-start.new config/node/frr-start.yaml
 
 .PHONY: image-tars
 image-tars: deps thirdparty ## Make dist/herald.tar and dist/frr.tar without Docker (root); IMAGE and FRR_IMAGE name them.

@@ -40,6 +40,15 @@ var valid = map[string]func() map[string]any{
 			"maximumPrefixes": int64(4294967295),
 		}
 	},
+	"Herald": func() map[string]any {
+		container := map[string]any{"requests": map[string]any{"cpu": "10m"}, "limits": map[string]any{"memory": "1Gi"}}
+		return map[string]any{
+			"image": "example.com/herald:v1", "frrImage": "example.com/frr@sha256:0", "imagePullPolicy": "Never",
+			"imagePullSecrets": []any{map[string]any{"name": "pull"}}, "nodeSelector": map[string]any{"edge": "yes"},
+			"tolerations": []any{map[string]any{"operator": "Exists"}},
+			"resources":   map[string]any{"frr": container, "agent": container, "reloader": container},
+		}
+	},
 	"BFDProfile": func() map[string]any {
 		return map[string]any{
 			"receiveInterval": int64(10), "transmitInterval": int64(60000), "detectMultiplier": int64(2),
@@ -83,6 +92,9 @@ func admit(kind string, spec map[string]any) error {
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
 	object.SetName("x")
+	if kind == "Herald" {
+		object.SetName(v1alpha1.HeraldName)
+	}
 	before := object.DeepCopy()
 	err := k8s.Create(ctx, object, client.DryRunAll)
 	expectSameOffline(before, err)
@@ -140,7 +152,7 @@ var _ = Describe("Admission", func() {
 		for kind, spec := range valid {
 			Expect(admit(kind, spec())).To(Succeed(), kind)
 		}
-		for _, kind := range []string{"IPAddressPool", "BGPPeer", "BGPAdvertisement", "BFDProfile"} {
+		for _, kind := range []string{"IPAddressPool", "BGPPeer", "BGPAdvertisement", "BFDProfile", "Herald"} {
 			for field := range valid[kind]() {
 				if required := map[string]bool{"addresses": true, "myASN": true, "peerASN": true, "peerAddress": true, "holdTime": true}; !required[field] {
 					Expect(admit(kind, with(kind, field, nil))).To(Succeed(), kind+" without "+field)
@@ -160,6 +172,26 @@ var _ = Describe("Admission", func() {
 		GinkgoHelper()
 		Expect(admit(kind, with(kind, field, value))).To(Succeed())
 	}
+
+	DescribeTable("Herald refuses", func(field string, value any, message string) {
+		refuses("Herald", field, value, message)
+	},
+		Entry("an empty image", "image", "", "should be at least 1 chars long"),
+		Entry("a long one", "frrImage", strings.Repeat("x", 513), "Too long"),
+		Entry("an unknown policy", "imagePullPolicy", "Sometimes", "Unsupported value"),
+		Entry("too many Secrets", "imagePullSecrets", items(17, "x"), "must have at most 16 items"),
+		Entry("too many tolerations", "tolerations", make([]any, 33), "must have at most 32 items"),
+		Entry("no quantity", "resources", map[string]any{"frr": map[string]any{"limits": map[string]any{"memory": "much"}}}, "resources.frr.limits"),
+	)
+	It("takes no Herald object of another name", func() {
+		object := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{}}}
+		object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Herald"))
+		object.SetName("second")
+		before := object.DeepCopy()
+		err := k8s.Create(ctx, object, client.DryRunAll)
+		Expect(err).To(MatchError(ContainSubstring("there is one Herald object, and its name is default: edit that one (kubectl edit heralds.herald-lb.io default)")))
+		expectSameOffline(before, err)
+	})
 
 	DescribeTable("V1 IPAddressPool refuses", func(block string, message string) {
 		refuses("IPAddressPool", "addresses", []any{"192.0.2.0/24", block}, message)

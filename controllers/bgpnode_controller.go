@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/install"
 	"github.com/herald-lb/herald/controllers/status"
 )
 
@@ -26,8 +26,8 @@ const silentGrace = 5 * time.Second
 // podNode is the field that agents' pods are indexed by.
 const podNode = "spec.nodeName"
 
-// agentPods selects the pods of the agent's DaemonSet.
-var agentPods = labels.Set{"app.kubernetes.io/part-of": "herald", "app.kubernetes.io/component": "agent"}
+// agentPods are the labels of the pods of the agent's DaemonSet.
+var agentPods = client.MatchingLabels{install.PartOfLabel: install.PartOf, install.ComponentLabel: install.ComponentAgent}
 
 // nodeStatusReconciler looks after BGPNodes where no agent does: it removes
 // those whose Node is gone, and says of the others when no agent vouches for
@@ -94,7 +94,7 @@ func (r *nodeStatusReconciler) Reconcile(ctx context.Context, request ctrl.Reque
 // away is the agent's: it puts right what others write.
 func (r *nodeStatusReconciler) vouch(ctx context.Context, node *v1alpha1.BGPNode) (ctrl.Result, error) {
 	pods := &corev1.PodList{}
-	if err := r.client.List(ctx, pods, client.MatchingFields{podNode: node.Name}); err != nil {
+	if err := r.client.List(ctx, pods, client.MatchingFields{podNode: node.Name}, agentPods); err != nil {
 		return ctrl.Result{}, fmt.Errorf("pods of the agent on node %q: %w", node.Name, err)
 	}
 	silence := r.silence(node.Name, status.SilenceOf(pods.Items))

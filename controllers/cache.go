@@ -3,15 +3,18 @@ package controllers
 import (
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/install"
 	"github.com/herald-lb/herald/controllers/status"
 )
 
@@ -26,7 +29,7 @@ func NewScheme() (*runtime.Scheme, error) {
 
 // CacheOptions keep of each object only what the manager looks at: at 10,000
 // Services that is most of its memory. Objects from this cache must never be
-// written whole, only patched. Of pods it has the agents', in Herald's namespace.
+// written whole, only patched. Of pods it has those on nodes, in Herald's namespace.
 func CacheOptions(namespace string) cache.Options {
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
@@ -37,8 +40,11 @@ func CacheOptions(namespace string) cache.Options {
 			&discoveryv1.EndpointSlice{}: {Transform: trim(trimSlice)},
 			&corev1.Pod{}: {
 				Namespaces: map[string]cache.Config{namespace: {}},
-				Label:      agentPods.AsSelector(), Transform: trim(trimPod),
+				Label:      nodePods, Transform: trim(trimPod),
 			},
+			// Everywhere: another installation is one in another namespace.
+			&appsv1.DaemonSet{}:  {Label: labels.SelectorFromSet(labels.Set{install.PartOfLabel: install.PartOf}), Transform: trim(trimDaemonSet)},
+			&appsv1.Deployment{}: {Label: labels.SelectorFromSet(managerLabels), Transform: trim(trimDeployment)},
 		},
 	}
 }
@@ -92,7 +98,17 @@ func trimNamespace(namespace *corev1.Namespace) {
 	}}
 }
 
-// trimPod keeps where it runs and whether it is ready.
+// trimDaemonSet and trimDeployment keep whose they are; of a DaemonSet its state too.
+func trimDaemonSet(set *appsv1.DaemonSet) {
+	set.Annotations, set.Spec = nil, appsv1.DaemonSetSpec{}
+}
+
+func trimDeployment(deployment *appsv1.Deployment) {
+	deployment.Annotations, deployment.Spec, deployment.Status = nil, appsv1.DeploymentSpec{}, appsv1.DeploymentStatus{}
+}
+
+// trimPod keeps where it runs, its image of FRR, whether it is ready, and why a
+// container doesn't run.
 func trimPod(pod *corev1.Pod) {
 	var conditions []corev1.PodCondition
 	for i := range pod.Status.Conditions {
@@ -101,7 +117,26 @@ func trimPod(pod *corev1.Pod) {
 		}
 	}
 	pod.Annotations, pod.OwnerReferences = nil, nil
-	pod.Spec, pod.Status = corev1.PodSpec{NodeName: pod.Spec.NodeName}, corev1.PodStatus{Conditions: conditions}
+	var images []corev1.Container
+	for i := range pod.Spec.Containers {
+		images = append(images, corev1.Container{Name: pod.Spec.Containers[i].Name, Image: pod.Spec.Containers[i].Image})
+	}
+	pod.Spec = corev1.PodSpec{NodeName: pod.Spec.NodeName, Containers: images}
+	pod.Status = corev1.PodStatus{
+		Conditions:            conditions,
+		InitContainerStatuses: failing(pod.Status.InitContainerStatuses), ContainerStatuses: failing(pod.Status.ContainerStatuses),
+	}
+}
+
+// failing are those that wait or have ended, or had to be started again.
+func failing(containers []corev1.ContainerStatus) []corev1.ContainerStatus {
+	var kept []corev1.ContainerStatus
+	for i := range containers {
+		if c := &containers[i]; !c.Ready && (c.State.Running == nil || c.LastTerminationState.Terminated != nil) {
+			kept = append(kept, corev1.ContainerStatus{Name: c.Name, State: c.State, LastTerminationState: c.LastTerminationState})
+		}
+	}
+	return kept
 }
 
 // trimNode keeps labels and annotations, which peers may have values from, the

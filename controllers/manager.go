@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/herald-lb/herald/controllers/install"
 	"github.com/herald-lb/herald/controllers/status"
 )
 
@@ -43,6 +44,8 @@ type Options struct {
 	Metrics, Probes string
 	// Annotations of Services that are read.
 	Annotations status.Annotations
+	// Self is what the manager knows of itself; its Namespace is that of Options.
+	Self install.Self
 }
 
 // NewManager is the whole manager, ready to start.
@@ -80,5 +83,6 @@ func NewManager(client *rest.Config, options Options) (ctrl.Manager, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return mgr, setup(mgr, options.Annotations)
+	options.Self.Namespace = options.Namespace
+	return mgr, setup(mgr, options)
 }

@@ -6,12 +6,10 @@ import (
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-
-	"github.com/herald-lb/herald/controllers/status"
 )
 
 // setup adds all reconcilers of the manager.
-func setup(mgr ctrl.Manager, annotations status.Annotations) error {
+func setup(mgr ctrl.Manager, options Options) error {
 	client, live := mgr.GetClient(), mgr.GetAPIReader()
 	recorder := mgr.GetEventRecorder(reportingController)
 	alloc, fleet := newAllocation(), newFleet(mgr.GetCache())
@@ -19,7 +17,11 @@ func setup(mgr ctrl.Manager, annotations status.Annotations) error {
 		return err
 	}
 	service := &serviceReconciler{
-		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder}, annotations: annotations,
+		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder}, annotations: options.Annotations,
+	}
+	refusal := refusal{reason: make(chan error, 1)}
+	if err := mgr.Add(refusal); err != nil {
+		return err
 	}
 	for name, setup := range map[string]func(ctrl.Manager) error{
 		"service":          service.setup,
@@ -31,6 +33,7 @@ func setup(mgr ctrl.Manager, annotations status.Annotations) error {
 		"community":        (&communityReconciler{client: client, fleet: fleet}).setup,
 		"bfdprofile":       (&profileReconciler{client: client, fleet: fleet}).setup,
 		"frrsnippet":       (&snippetReconciler{client: client, fleet: fleet}).setup,
+		"herald":           (&heraldReconciler{client: client, live: live, self: options.Self, refuse: refusal.refuse}).setup,
 		"bgpsession":       (&sessionReconciler{client: client, live: live}).setup,
 		"bgpnode":          (&nodeStatusReconciler{client: client, live: live, clock: clock.RealClock{}}).setup,
 	} {
@@ -39,4 +42,24 @@ func setup(mgr ctrl.Manager, annotations status.Annotations) error {
 		}
 	}
 	return nil
+}
+
+// refusal ends a manager that must not work.
+type refusal struct{ reason chan error }
+
+func (r refusal) refuse(reason error) {
+	select {
+	case r.reason <- reason:
+	default:
+	}
+}
+
+// Start waits for a reason to end.
+func (r refusal) Start(ctx context.Context) error {
+	select {
+	case reason := <-r.reason:
+		return reason
+	case <-ctx.Done():
+		return nil
+	}
 }

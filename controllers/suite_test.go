@@ -74,6 +74,7 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	for _, file := range []string{
 		"namespaces/namespaces.yaml", "rbac/manager.yaml", "rbac/manager_role.yaml", "rbac/agent.yaml", "rbac/agent_role.yaml",
+		"policy/herald_deletion.yaml", "policy/agents_own_node.yaml",
 	} {
 		createFrom(filepath.Join("..", "config", file))
 	}
@@ -98,6 +99,7 @@ func createFrom(path string) {
 
 // Every test starts with an empty cluster.
 var _ = AfterEach(func() {
+	removeHerald()
 	services := &corev1.ServiceList{}
 	Expect(k8s.List(ctx, services)).To(Succeed())
 	for i := range services.Items {
@@ -127,15 +129,15 @@ var quickLease = controllers.Lease{Duration: 2 * time.Second, RenewDeadline: tim
 
 func startManager(options controllers.Options) *process {
 	GinkgoHelper()
-	options.Namespace, options.Metrics, options.Probes = systemNamespace, "0", "0"
+	options.Metrics, options.Probes = "0", "0"
+	if options.Namespace == "" {
+		options.Namespace = systemNamespace
+	}
 	if options.Lease == (controllers.Lease{}) {
 		options.Lease = controllers.DefaultLease
 	}
 	// With no more rights than the manifests give it.
-	config := rest.CopyConfig(cfg)
-	config.Impersonate.UserName = "system:serviceaccount:" + systemNamespace + ":herald-manager"
-	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:authenticated"}
-	mgr, err := controllers.NewManager(config, options)
+	mgr, err := controllers.NewManager(asAccount("herald-manager"), options)
 	Expect(err).NotTo(HaveOccurred())
 	running, cancel := context.WithCancel(ctx)
 	p := &process{stop: cancel, done: make(chan error, 1)}
@@ -145,6 +147,14 @@ func startManager(options controllers.Options) *process {
 	}()
 	DeferCleanup(p.end)
 	return p
+}
+
+// asAccount is a client configuration of a ServiceAccount of Herald's.
+func asAccount(name string) *rest.Config {
+	config := rest.CopyConfig(cfg)
+	config.Impersonate.UserName = "system:serviceaccount:" + systemNamespace + ":" + name
+	config.Impersonate.Groups = []string{"system:serviceaccounts", "system:authenticated"}
+	return config
 }
 
 // runManager starts the only manager.

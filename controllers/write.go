@@ -36,6 +36,14 @@ func remove(ctx context.Context, c client.Client, object client.Object) error {
 	return client.IgnoreNotFound(c.Delete(ctx, object, client.Preconditions{UID: &uid}))
 }
 
+// removeWith deletes it, and what it owns in the given way.
+func removeWith(ctx context.Context, c client.Client, object client.Object, how client.PropagationPolicy) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	uid := object.GetUID()
+	return client.IgnoreNotFound(c.Delete(ctx, object, client.Preconditions{UID: &uid}, how))
+}
+
 // pointers to the items of a list.
 func pointers[T any](items []T) []*T {
 	all := make([]*T, len(items))

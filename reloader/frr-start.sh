@@ -133,7 +133,7 @@ configure_frr() {
 			bfdd=yes
 			vtysh_enable=yes
 			frr_profile="traditional"
-			zebra_wrap="$self start-zebra"
+			zebra_wrap="/bin/sh $self start-zebra"
 			zebra_options="-P 0 -s 90000000"
 			mgmtd_options="-P 0"
 			bgpd_options="-P 0"
@@ -147,8 +147,9 @@ if [ "${1:-}" = start-zebra ]; then
 	shift
 	start_zebra "$@"
 fi
-self=$(readlink -f "$0")
-[ -x "$lib/watchfrr" ] || refuse "no $lib/watchfrr: this is not FRR's image; set spec.frr.image of the Herald object"
+# Not where a link of a volume leads to now: that moves when the volume changes.
+self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
+[ -x "$lib/watchfrr" ] || refuse "no $lib/watchfrr: this is not FRR's image; set spec.frrImage of the Herald object"
 mkdir -p "$run" 2>/dev/null
 refuse_beside_another
 prepare_directories

@@ -11,6 +11,9 @@ const (
 	ConditionProgrammed = "Programmed"
 	// ConditionReady (BGPNode) says whether agent, reloader and FRR are alive.
 	ConditionReady = "Ready"
+	// ConditionAnnouncing (Herald) says whether nodes announce prefixes: then the
+	// Herald object is not deleted by a slip.
+	ConditionAnnouncing = "Announcing"
 	// ConditionAllocated (Service) says whether the Service has its addresses.
 	ConditionAllocated = GroupName + "/Allocated"
 	// ConditionAnnounced (Service) says from which nodes it is announced.
@@ -97,6 +100,28 @@ const (
 	ReasonFRRUnsupported    = "FRRUnsupported"
 	ReasonReporting         = "Reporting"
 	ReasonAgentNotReporting = "AgentNotReporting"
+)
+
+// Reasons of the Herald object.
+const (
+	// ReasonAnotherInstallation, True: another manager runs in the cluster, and
+	// refuses to work.
+	ReasonAnotherInstallation = "AnotherInstallation"
+	// ReasonNoImage: nothing says which image the agents have.
+	ReasonNoImage = "NoImage"
+	// ReasonInstallFailed: the API server does not take the DaemonSets.
+	ReasonInstallFailed = "InstallFailed"
+	// ReasonDeletionRefused: it is being deleted while prefixes are announced.
+	ReasonDeletionRefused = "DeletionRefused"
+	// ReasonDeleting: what it made is being removed.
+	ReasonDeleting = "Deleting"
+	// ReasonContainersFailing: containers on nodes don't run.
+	ReasonContainersFailing = "ContainersFailing"
+	// ReasonNodesNotReady: of Ready.
+	ReasonNodesNotReady = "NodesNotReady"
+	// ReasonPrefixesAnnounced and ReasonNothingAnnounced: of Announcing.
+	ReasonPrefixesAnnounced = "PrefixesAnnounced"
+	ReasonNothingAnnounced  = "NothingAnnounced"
 )
 
 // Reasons of Allocated, and of the events about allocation.

@@ -24,6 +24,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&FRRSnippet{}, &FRRSnippetList{},
 		&BGPSession{}, &BGPSessionList{},
 		&BGPNode{}, &BGPNodeList{},
+		&Herald{}, &HeraldList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/controllers/install"
 	"github.com/herald-lb/herald/controllers/status"
 	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/internal/version"
@@ -24,6 +26,8 @@ type managerFlags struct {
 	probes      string
 	logLevel    string
 	annotations status.Annotations
+	podName     string
+	frrImage    string
 }
 
 func newManagerCommand() *cobra.Command {
@@ -43,6 +47,8 @@ func newManagerCommand() *cobra.Command {
 	set.StringVar(&flags.metrics, "metrics-bind-address", "0", "address of the metrics endpoint; 0 switches it off")
 	set.StringVar(&flags.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches them off")
 	set.BoolVar(&flags.annotations.MetalLB, "metallb-annotations", false, "read metallb.io/loadBalancerIPs, address-pool and allow-shared-ip of Services too (and metallb.universe.tf/...), as Herald's ips, pool and sharing-key")
+	set.StringVar(&flags.podName, "pod-name", os.Getenv("POD_NAME"), "name of the manager's own pod, whose image the agents have (env POD_NAME)")
+	set.StringVar(&flags.frrImage, "frr-image", cmp.Or(os.Getenv("RELATED_IMAGE_FRR"), install.DefaultFRRImage), "image with FRR where the Herald object names none (env RELATED_IMAGE_FRR)")
 	set.StringVar(&flags.logLevel, "log-level", "info", "debug, info or error")
 	return command
 }
@@ -65,9 +71,18 @@ func runManager(ctx context.Context, flags managerFlags) error {
 	if err := cluster.Preflight(client); err != nil {
 		return err
 	}
+	if err := controllers.CheckSole(ctx, client, flags.namespace); err != nil {
+		return err
+	}
+	self, err := controllers.OwnPod(ctx, client, flags.podName, install.Self{
+		Namespace: flags.namespace, Version: version.Version, FRRImage: flags.frrImage,
+	})
+	if err != nil {
+		return err
+	}
 	mgr, err := controllers.NewManager(client, controllers.Options{
 		Namespace: flags.namespace, LeaderElect: flags.leaderElect, Lease: controllers.DefaultLease,
-		Metrics: flags.metrics, Probes: flags.probes, Annotations: flags.annotations,
+		Metrics: flags.metrics, Probes: flags.probes, Annotations: flags.annotations, Self: self,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,170 @@
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// HeraldName is the name of the one Herald object.
+const HeraldName = "default"
+
+// AnnotationConfirmDelete on the Herald object, "true", lets it be deleted while
+// Services are announced.
+const AnnotationConfirmDelete = GroupName + "/confirm-delete"
+
+// HeraldFinalizer keeps the Herald object until its DaemonSets are gone.
+const HeraldFinalizer = GroupName + "/installation"
+
+// HeraldSpec says how Herald runs in the cluster.
+type HeraldSpec struct {
+	// image of Herald, for the agents.
+	// Default: that of the manager, so that both are of one version. Changing it
+	// restarts the agents, node by node; FRR, its sessions and routes stay.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Image string `json:"image,omitempty"`
+
+	// frrImage is the image with FRR: 8.4 or newer, with vtysh and frr-reload.py.
+	// Default: the release of FRR that this version of Herald was tested with.
+	// Changing it restarts the agents, node by node, and FRR not at all: a node's FRR
+	// gets the new image when its pod is deleted (docs/upgrade.md). That resets the
+	// node's sessions; with enableGracefulRestart its routes stay meanwhile.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	FRRImage string `json:"frrImage,omitempty"`
+
+	// imagePullPolicy of both images.
+	// Default: that of the manager's pod. Resets nothing.
+	// +optional
+	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never
+	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+
+	// imagePullSecrets to pull both images with, in Herald's namespace.
+	// Default: those of the manager's pod. Resets nothing.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+
+	// nodeSelector: the nodes that Herald runs on have all of these labels, beside
+	// kubernetes.io/os: linux.
+	// Default: all Linux nodes. FRR ends on nodes that are no longer selected, and
+	// their routes with it; the others are not touched.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=32
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// tolerations: taints of nodes that Herald runs on all the same.
+	// Default: the control plane's. An empty list is none. FRR ends on nodes that are
+	// no longer tolerated, if their taint has the effect NoExecute.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:default={{key: node-role.kubernetes.io/control-plane, operator: Exists, effect: NoSchedule}}
+	// +kubebuilder:validation:MaxItems=32
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// resources of the containers on each node.
+	// +optional
+	Resources HeraldResources `json:"resources,omitempty"`
+}
+
+// HeraldResources are the resources of each container on a node. Requests have
+// defaults; a limit of memory kills what exceeds it, so none is set.
+type HeraldResources struct {
+	// frr are those of FRR's container. Default: requests of 50m and 128Mi.
+	// Changing them takes effect when the pod is deleted, as with frrImage.
+	// +optional
+	FRR *corev1.ResourceRequirements `json:"frr,omitempty"`
+	// agent are those of the agent's container. Default: requests of 20m and 96Mi.
+	// Changing them restarts the agents; no session is reset.
+	// +optional
+	Agent *corev1.ResourceRequirements `json:"agent,omitempty"`
+	// reloader are those of the reloader's container. Default: requests of 20m and
+	// 64Mi. Changing them restarts the agents; no session is reset.
+	// +optional
+	Reloader *corev1.ResourceRequirements `json:"reloader,omitempty"`
+}
+
+// HeraldStatus is how Herald runs in the cluster.
+type HeraldStatus struct {
+	// namespace where the manager runs, and with it the DaemonSets.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// version of the manager.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// image and frrImage that the DaemonSets have.
+	// +optional
+	Image string `json:"image,omitempty"`
+	// +optional
+	FRRImage string `json:"frrImage,omitempty"`
+	// frrVersions that nodes run, sorted. More than one: FRR was not restarted
+	// everywhere since frrImage was changed.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	FRRVersions []string `json:"frrVersions,omitempty"`
+	// nodes counts them.
+	// +optional
+	Nodes HeraldNodes `json:"nodes,omitempty"`
+	// conditions: Accepted, Ready, Announcing.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// HeraldNodes counts nodes.
+type HeraldNodes struct {
+	// desired: the nodes that Herald should run on.
+	// +optional
+	Desired int32 `json:"desired"`
+	// ready: agent, reloader and FRR are alive.
+	// +optional
+	Ready int32 `json:"ready"`
+	// programmed: FRR runs what the agent wants.
+	// +optional
+	Programmed int32 `json:"programmed"`
+	// frrOutdated: FRR's pod is of another image than frrImage. Delete such pods one
+	// by one (docs/upgrade.md).
+	// +optional
+	FRROutdated int32 `json:"frrOutdated"`
+}
+
+// Herald is the installation of Herald in the cluster: there is one, named
+// "default". The manager runs FRR and the agents by it.
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=hlb,categories=herald
+// +kubebuilder:validation:XValidation:rule="self.metadata.name == 'default'",message="there is one Herald object, and its name is default: edit that one (kubectl edit heralds.herald-lb.io default)"
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes.desired`
+// +kubebuilder:printcolumn:name="Ready",type=integer,JSONPath=`.status.nodes.ready`
+// +kubebuilder:printcolumn:name="Programmed",type=integer,JSONPath=`.status.nodes.programmed`
+// +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].reason`
+// +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="FRR",type=string,JSONPath=`.status.frrVersions`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type Herald struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec says how Herald runs.
+	// +optional
+	Spec HeraldSpec `json:"spec,omitempty"`
+	// status is how it does.
+	// +optional
+	Status HeraldStatus `json:"status,omitempty"`
+}
+
+// HeraldList is a list of Heralds.
+// +kubebuilder:object:root=true
+type HeraldList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Herald `json:"items"`
+}
