@@ -17,7 +17,10 @@ const passwordMark = "Mutabor"
 // findPasswords says where passwords stand that mustn't.
 func (c *churn) findPasswords(ctx context.Context) ([]string, error) {
 	var wrong []string
-	for _, kinds := range []string{"services,nodes,events,endpointslices,configmaps,leases", "herald"} {
+	for _, kinds := range []string{
+		"services,nodes,events,endpointslices,configmaps,leases",
+		"bgpnodes,bgpsessions,bgppeers,bgpadvertisements,bfdprofiles,ipaddresspools",
+	} {
 		dump, err := exec.CommandContext(ctx, filepath.Join(c.lab.Dir(), lab.KubectlWrapper), "get", "-A", "-o", "yaml", kinds).CombinedOutput()
 		if err != nil || !strings.Contains(string(dump), "node1") {
 			return nil, fmt.Errorf("kubectl get %s: %w: %.300s", kinds, err, dump)

@@ -28,8 +28,10 @@ func (l *Lab) writeWrappers() error {
 		return err
 	}
 	scripts := map[string]string{
-		KubectlWrapper: fmt.Sprintf("exec nsenter --net=/proc/%d/ns/net %s --kubeconfig=%s \"$@\"\n",
-			l.cp.Box().Pid(), thirdparty.Binary("kubectl"), kubeconfig),
+		// Every lab's API server has the same address: what kubectl remembers of one
+		// isn't true of the next.
+		KubectlWrapper: fmt.Sprintf("exec nsenter --net=/proc/%d/ns/net %s --kubeconfig=%s --cache-dir=%s \"$@\"\n",
+			l.cp.Box().Pid(), thirdparty.Binary("kubectl"), kubeconfig, filepath.Join(l.dir.path, "kubectl-cache")),
 	}
 	for name, text := range scripts {
 		if err := l.writeScript(name, text); err != nil {
