@@ -82,7 +82,7 @@ unit: ## The quick part: no root, no lab, under a minute warm.
 
 .PHONY: test
 test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
-	HERALD_REQUIRE_LAB=1 go test -json -timeout 45m -count=1 -p 1 ./... | go run ./test/tally
+	HERALD_REQUIRE_LAB=1 go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally
 
 .PHONY: scenarios
 scenarios: deps thirdparty build ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).
