@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -28,8 +29,14 @@ const (
 var outputs = []string{"exit", "stdout", "stderr"}
 
 // TestGoldens runs the program as each file of testdata says: its name is the
-// rule, its comment says why.
+// rule, its comment says why. The files of testdata/shared are there too.
 func TestGoldens(t *testing.T) {
+	now = func() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
+	t.Cleanup(func() { now = time.Now })
+	shared, err := filepath.Abs("testdata/shared")
+	if err != nil {
+		t.Fatal(err)
+	}
 	files, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no goldens: %v", err)
@@ -45,7 +52,7 @@ func TestGoldens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := runGolden(t, archive)
+			got := runGolden(t, archive, shared)
 			if *update {
 				rewrite(t, absolute, archive, got)
 				return
@@ -59,9 +66,12 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-func runGolden(t *testing.T, archive *txtar.Archive) map[string]string {
+func runGolden(t *testing.T, archive *txtar.Archive, shared string) map[string]string {
 	t.Helper()
 	t.Chdir(t.TempDir())
+	if err := os.CopyFS("shared", os.DirFS(shared)); err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("KUBECONFIG", filepath.Join(t.TempDir(), "none"))
 	for _, file := range archive.Files {
 		if slices.Contains(append(outputs, argumentsSection, stdinSection, linesSection), file.Name) {

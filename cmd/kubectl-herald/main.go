@@ -71,7 +71,12 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	kube := genericclioptions.NewConfigFlags(true)
 	kube.AddFlags(root.PersistentFlags())
-	root.AddCommand(newRenderCommand(streams, kube), newLintCommand(streams, kube), newMigrateCommand(streams, kube))
+	for _, command := range []func(genericiooptions.IOStreams, *genericclioptions.ConfigFlags) *cobra.Command{
+		newStatusCommand, newSessionsCommand, newRoutesCommand, newExplainCommand, newPoolsCommand,
+		newRenderCommand, newLintCommand, newMigrateCommand, newBundleCommand,
+	} {
+		root.AddCommand(command(streams, kube))
+	}
 	return root
 }
 

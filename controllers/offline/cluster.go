@@ -16,8 +16,8 @@ import (
 )
 
 // FromCluster reads what Herald reads from a cluster. Secrets only of one
-// namespace; secretsKnown is false where they may not be read. Kinds that the
-// cluster doesn't have are empty.
+// namespace, none where that is empty; secretsKnown is false where they were not or
+// may not be read. Kinds that the cluster doesn't have are empty.
 func FromCluster(ctx context.Context, cluster client.Reader, secretsNamespace string) (objects *Objects, secretsKnown bool, err error) {
 	o := &Objects{}
 	for _, read := range []func() error{
@@ -36,6 +36,9 @@ func FromCluster(ctx context.Context, cluster client.Reader, secretsNamespace st
 		if err := read(); err != nil {
 			return nil, false, err
 		}
+	}
+	if secretsNamespace == "" {
+		return o, false, nil
 	}
 	err = listing[corev1.SecretList](ctx, cluster, func(l *corev1.SecretList) { o.Secrets = pointers(l.Items) }, client.InNamespace(secretsNamespace))()
 	if apierrors.IsForbidden(err) {

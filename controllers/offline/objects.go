@@ -158,3 +158,27 @@ func (o *Objects) NodeNames() []string {
 	}
 	return names
 }
+
+// Sharing are these objects with one Service, and those that have an address in
+// common with it: what an explanation of it needs. Where addresses are aggregated
+// that may be any other.
+func (o *Objects) Sharing(service *corev1.Service) *Objects {
+	if slices.ContainsFunc(o.Advertisements, func(a *v1alpha1.BGPAdvertisement) bool {
+		return a.Spec.AggregationLength != nil || a.Spec.AggregationLengthV6 != nil
+	}) {
+		return o
+	}
+	narrow := *o
+	narrow.Services = nil
+	has := map[string]bool{}
+	for _, ingress := range service.Status.LoadBalancer.Ingress {
+		has[ingress.IP] = true
+	}
+	for _, other := range o.Services {
+		shares := slices.ContainsFunc(other.Status.LoadBalancer.Ingress, func(i corev1.LoadBalancerIngress) bool { return has[i.IP] })
+		if shares || nameOf(other) == nameOf(service) {
+			narrow.Services = append(narrow.Services, other)
+		}
+	}
+	return &narrow
+}

@@ -100,6 +100,19 @@ func assumed[T any](names []T, text string) []string {
 	return []string{fmt.Sprintf(text, strings.Join(texts, ", "))}
 }
 
+// OnlyNodeKnows are the BGPPeers whose address is left out, as no object has it.
+func (w *World) OnlyNodeKnows() []string {
+	var names []string
+	for _, peer := range w.objects.Peers {
+		from := peer.Spec.PeerAddressFrom
+		if peer.Spec.DefaultGateway != "" || from != nil && (from.Interface != "" || from.CIDR != "") {
+			names = append(names, peer.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // interfacePeers take values from interfaces, or their address from a route.
 func (w *World) interfacePeers() []string {
 	var names []string
