@@ -72,7 +72,7 @@ func (q *question) command(command *cobra.Command) *cobra.Command {
 	set.StringVarP(&q.output, "output", "o", "", "wide, json or yaml")
 	set.BoolVarP(&q.watch, "watch", "w", false, "print again whenever something changes, until interrupted")
 	_ = command.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"wide", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
-	command.RunE = func(command *cobra.Command, arguments []string) error {
+	command.RunE = func(command *cobra.Command, _ []string) error {
 		return q.run(command.Context())
 	}
 	return command

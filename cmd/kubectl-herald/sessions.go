@@ -48,7 +48,7 @@ The exit code is 1 if a session that is shown is not Established.`,
 	command.Flags().BoolVar(&down, "down", false, "sessions that are not Established only")
 	q.ask = func(_ context.Context, in explain.Input) (answer, error) {
 		sessions := sessionsOf(in.States, func(s *v1alpha1.BGPSession) bool {
-			return (node == "" || s.Spec.Node == node) && (peer == "" || s.Spec.Peer == peer) && !(down && isUp(s))
+			return (node == "" || s.Spec.Node == node) && (peer == "" || s.Spec.Peer == peer) && (!down || !isUp(s))
 		})
 		return answer{
 			data:  sessions,

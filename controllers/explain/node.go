@@ -85,15 +85,15 @@ func (v *view) service(service *snapshot.Service) Node {
 	n := Node{Name: v.name, Notes: issuesOf(v.result.Issues, v.reported)}
 	if decision := v.policy.Service(v.subject(service)); decision.Why != "" {
 		n.Verdict = Verdict{State: NotAnnounced, Reason: string(decision.Why), Message: onNode[decision.Why]}
-		if decision.Why == compile.WhyNoPeer && len(v.unseen) > 0 {
-			n.Verdict = unseen(v.unseen)
-		}
 		return n
 	}
 	n.Routes = v.routes(func(needs []compile.Need) bool {
 		return slices.ContainsFunc(needs, func(need compile.Need) bool { return need.Service == service.Key })
 	})
 	n.Verdict = bestOf(n.Routes)
+	if len(n.Routes) == 0 && len(v.unseen) > 0 {
+		n.Verdict = unseen(v.unseen)
+	}
 	return n
 }
 

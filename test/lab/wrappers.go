@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/herald-lb/herald/test/lab/binaries"
 	"github.com/herald-lb/herald/test/lab/node"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
@@ -14,6 +15,8 @@ import (
 const (
 	// KubectlWrapper is kubectl as cluster admin.
 	KubectlWrapper = "lab-kubectl"
+	// PluginWrapper is "kubectl herald" as cluster admin.
+	PluginWrapper = "lab-kubectl-herald"
 	// ShellWrapper runs a command in a host of the lab, or in a node's or
 	// router's daemon: `lab-in node1 ip route`, `lab-in node1/frr vtysh`.
 	ShellWrapper = "lab-in"
@@ -32,6 +35,8 @@ func (l *Lab) writeWrappers() error {
 		// isn't true of the next.
 		KubectlWrapper: fmt.Sprintf("exec nsenter --net=/proc/%d/ns/net %s --kubeconfig=%s --cache-dir=%s \"$@\"\n",
 			l.cp.Box().Pid(), thirdparty.Binary("kubectl"), kubeconfig, filepath.Join(l.dir.path, "kubectl-cache")),
+		PluginWrapper: fmt.Sprintf("exec nsenter --net=/proc/%d/ns/net %s --kubeconfig=%s --cache-dir=%s \"$@\"\n",
+			l.cp.Box().Pid(), filepath.Join(l.programs(), binaries.Plugin), kubeconfig, filepath.Join(l.dir.path, "kubectl-cache")),
 	}
 	for name, text := range scripts {
 		if err := l.writeScript(name, text); err != nil {

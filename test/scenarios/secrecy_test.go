@@ -95,6 +95,13 @@ func expectHidden(ctx context.Context, password string) {
 		Expect(string(dump)).NotTo(ContainSubstring(password))
 	}
 
+	By("looking through a support bundle")
+	bundle := supportBundle(ctx)
+	Expect(bundle).To(And(HaveKeyWithValue("configurations/node1.conf", ContainSubstring(" password ***")), HaveKey("secrets.txt")))
+	for path, text := range bundle {
+		Expect(text).NotTo(ContainSubstring(password), path)
+	}
+
 	By("looking through logs and files")
 	Expect(readableWith(site.Dir(), password)).To(BeEmpty())
 	Expect(site.Logs(100000)).To(And(ContainSubstring("agent"), Not(ContainSubstring(password))))

@@ -21,12 +21,14 @@ const (
 	Herald   = "herald"
 	Reloader = "reloader"
 	Echo     = "echo"
+	Plugin   = "kubectl-herald"
 )
 
 var packages = map[string]string{
 	Herald:   "./cmd/herald",
 	Reloader: "./reloader",
 	Echo:     "./test/lab/echo",
+	Plugin:   "./cmd/kubectl-herald",
 }
 
 var (

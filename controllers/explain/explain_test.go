@@ -1,0 +1,227 @@
+package explain_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/explain"
+	"github.com/herald-lb/herald/controllers/offline"
+	"github.com/herald-lb/herald/controllers/status"
+)
+
+// site is two nodes of which both announce a Service to one router.
+type site struct {
+	in       explain.Input
+	service  *corev1.Service
+	slice    *discoveryv1.EndpointSlice
+	peer     *v1alpha1.BGPPeer
+	pool     *v1alpha1.IPAddressPool
+	adv      *v1alpha1.BGPAdvertisement
+	node     *corev1.Node
+	reported *v1alpha1.BGPNode
+	session  *v1alpha1.BGPSession
+}
+
+func newSite() *site {
+	named := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
+	s := &site{
+		service: &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"},
+			Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, ExternalTrafficPolicy: corev1.ServiceExternalTrafficPolicyCluster},
+			Status:     corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "203.0.113.1"}}}},
+		},
+		slice: &discoveryv1.EndpointSlice{
+			ObjectMeta:  metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{discoveryv1.LabelServiceName: "web"}},
+			AddressType: discoveryv1.AddressTypeIPv4,
+			Endpoints:   []discoveryv1.Endpoint{{Addresses: []string{"10.244.1.1"}, NodeName: ptr.To("n1")}},
+		},
+		peer: &v1alpha1.BGPPeer{ObjectMeta: named("tor"), Spec: v1alpha1.BGPPeerSpec{MyASN: 64512, PeerASN: 64500, PeerAddress: "192.0.2.1"}},
+		pool: &v1alpha1.IPAddressPool{ObjectMeta: named("public"), Spec: v1alpha1.IPAddressPoolSpec{Addresses: []v1alpha1.AddressBlock{"203.0.113.0/24"}}},
+		adv: &v1alpha1.BGPAdvertisement{ObjectMeta: named("all"), Spec: v1alpha1.BGPAdvertisementSpec{
+			Communities: []v1alpha1.CommunityValue{"64512:1", "64512:1:2"}, MED: ptr.To[int64](7), ASPathPrepend: ptr.To[int32](2),
+		}},
+	}
+	for i, name := range []string{"n1", "n2"} {
+		node := &corev1.Node{ObjectMeta: named(name), Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "10.0.0." + string(rune('1'+i))}}}}
+		reported := &v1alpha1.BGPNode{ObjectMeta: named(name), Status: v1alpha1.BGPNodeStatus{Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReporting},
+			{Type: v1alpha1.ConditionProgrammed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonApplied},
+		}}}
+		session := &v1alpha1.BGPSession{Spec: v1alpha1.BGPSessionSpec{Node: name, Peer: "tor"}, Status: v1alpha1.BGPSessionStatus{State: v1alpha1.SessionEstablished, Address: "192.0.2.1"}}
+		if s.in.Objects == nil {
+			s.node, s.reported, s.session = node, reported, session
+			s.in.Objects = &offline.Objects{}
+			s.in.States = &offline.States{Nodes: map[string]*v1alpha1.BGPNode{}, Sessions: map[status.SessionKey]*v1alpha1.BGPSession{}}
+		}
+		s.in.Objects.Nodes = append(s.in.Objects.Nodes, node)
+		s.in.States.Nodes[name] = reported
+		s.in.States.Sessions[status.SessionKey{Node: name, Peer: "tor"}] = session
+	}
+	o := s.in.Objects
+	o.Services, o.Slices, o.Peers = []*corev1.Service{s.service}, []*discoveryv1.EndpointSlice{s.slice}, []*v1alpha1.BGPPeer{s.peer}
+	o.Pools, o.Advertisements = []*v1alpha1.IPAddressPool{s.pool}, []*v1alpha1.BGPAdvertisement{s.adv}
+	return s
+}
+
+func (s *site) condition(kind string, status metav1.ConditionStatus, reason, message string) {
+	s.reported.Status.Conditions = append([]metav1.Condition{{Type: kind, Status: status, Reason: reason, Message: message}}, s.reported.Status.Conditions...)
+}
+
+// TestServiceOnNode breaks one thing after another and asks what becomes of the
+// Service on the first node.
+func TestServiceOnNode(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func(*site)
+		state   explain.State
+		reason  string
+		message string // a part of it
+	}{
+		"all is well": {change: func(*site) {}, state: explain.Announced},
+		"no pool": {
+			change: func(s *site) { s.pool.Spec.Addresses = []v1alpha1.AddressBlock{"198.51.100.0/24"} },
+			state:  explain.NotAnnounced, reason: "NoPool", message: "in no IPAddressPool",
+		},
+		"no advertisement": {
+			change: func(s *site) { s.adv.Spec.IPAddressPools = []string{"other"} },
+			state:  explain.NotAnnounced, reason: "NoAdvertisement", message: "no BGPAdvertisement selects it on this node",
+		},
+		"no peer": {
+			change: func(s *site) { s.adv.Spec.Peers = []string{"other"} },
+			state:  explain.NotAnnounced, reason: "NoPeer", message: "reach no BGPPeer",
+		},
+		"a peer whose address only the node knows": {
+			change: func(s *site) { s.peer.Spec.PeerAddress, s.peer.Spec.DefaultGateway = "", v1alpha1.DefaultGatewayIPv4 },
+			state:  explain.Unknown, reason: explain.ReasonOnlyNodeKnows, message: "BGPPeer tor",
+		},
+		"the node is excluded": {
+			change: func(s *site) { s.node.Labels = map[string]string{corev1.LabelNodeExcludeBalancers: ""} },
+			state:  explain.NotAnnounced, reason: "NodeExcluded", message: corev1.LabelNodeExcludeBalancers,
+		},
+		"the node has no network": {
+			change: func(s *site) {
+				s.node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeNetworkUnavailable, Status: corev1.ConditionTrue}}
+			},
+			state: explain.NotAnnounced, reason: "NoNetwork", message: "CNI",
+		},
+		"no endpoint": {
+			change: func(s *site) { s.slice.Endpoints[0].Conditions.Ready = ptr.To(false) },
+			state:  explain.NotAnnounced, reason: "NoEndpoint", message: "no endpoint",
+		},
+		"no local endpoint": {
+			change: func(s *site) {
+				s.service.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+				s.slice.Endpoints[0].NodeName = ptr.To("n2")
+			},
+			state: explain.NotAnnounced, reason: "NoLocalEndpoint", message: "Local",
+		},
+		"no report at all": {
+			change: func(s *site) { delete(s.in.States.Nodes, "n1") },
+			state:  explain.Unknown, reason: explain.ReasonNotReported, message: "BGPNode n1",
+		},
+		"the agent is silent": {
+			change: func(s *site) {
+				s.condition(v1alpha1.ConditionReady, metav1.ConditionUnknown, v1alpha1.ReasonAgentNotReporting, "its pod is gone")
+			},
+			state: explain.Unknown, reason: v1alpha1.ReasonAgentNotReporting, message: "its pod is gone",
+		},
+		"FRR doesn't run": {
+			change: func(s *site) {
+				s.condition(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonFRRNotRunning, "bgpd doesn't answer")
+			},
+			state: explain.NotAnnounced, reason: v1alpha1.ReasonFRRNotRunning, message: "bgpd",
+		},
+		"FRR refuses": {
+			change: func(s *site) {
+				s.condition(v1alpha1.ConditionProgrammed, metav1.ConditionFalse, v1alpha1.ReasonApplyFailed, "% Unknown command")
+			},
+			state: explain.Unknown, reason: v1alpha1.ReasonApplyFailed, message: "% Unknown command",
+		},
+		"the session is down": {
+			change: func(s *site) {
+				s.session.Status.State = v1alpha1.SessionActive
+				s.session.Status.LastReset = &v1alpha1.SessionReset{Reason: "Hold Timer Expired"}
+			},
+			state: explain.NotAnnounced, reason: explain.ReasonSessionDown, message: "Active, last: Hold Timer Expired",
+		},
+		"no session is reported": {
+			change: func(s *site) { delete(s.in.States.Sessions, status.SessionKey{Node: "n1", Peer: "tor"}) },
+			state:  explain.Unknown, reason: explain.ReasonNotReported, message: "BGPPeer tor",
+		},
+		"the node withholds the peer": {
+			change: func(s *site) {
+				delete(s.in.States.Sessions, status.SessionKey{Node: "n1", Peer: "tor"})
+				s.reported.Status.Issues = []v1alpha1.NodeIssue{{Kind: "BGPPeer", Name: "tor", Reason: v1alpha1.ReasonSecretNotFound, Message: "no Secret"}}
+			},
+			state: explain.NotAnnounced, reason: v1alpha1.ReasonSecretNotFound, message: "no Secret",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite()
+			test.change(s)
+			e, err := explain.Service(s.in, "shop", "web")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := e.Nodes[0]
+			if got.State != test.state || got.Reason != test.reason || !strings.Contains(got.Message, test.message) {
+				t.Errorf("got %q %q %q, want %q %q %q", got.State, got.Reason, got.Message, test.state, test.reason, test.message)
+			}
+		})
+	}
+}
+
+// TestServiceItself asks for Services that no node is asked about.
+func TestServiceItself(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*corev1.Service)
+		reason string
+	}{
+		"another type":  {func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeNodePort }, explain.ReasonNotLoadBalancer},
+		"another class": {func(s *corev1.Service) { s.Spec.LoadBalancerClass = ptr.To("example.com/lb") }, explain.ReasonOtherClass},
+		"nothing said":  {func(s *corev1.Service) { s.Status = corev1.ServiceStatus{} }, v1alpha1.ReasonNoAddress},
+		"pool exhausted": {func(s *corev1.Service) {
+			s.Status = corev1.ServiceStatus{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionAllocated, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonPoolExhausted}}}
+		}, v1alpha1.ReasonPoolExhausted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite()
+			test.change(s.service)
+			e, err := explain.Service(s.in, "shop", "web")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if e.State != explain.NotAnnounced || e.Reason != test.reason || len(e.Nodes) > 0 {
+				t.Errorf("got %q %q and %d nodes, want NotAnnounced %q and none", e.State, e.Reason, len(e.Nodes), test.reason)
+			}
+		})
+	}
+}
+
+func TestRoutesHaveTheirAttributes(t *testing.T) {
+	s := newSite()
+	routes, err := explain.Routes(s.in, "n2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []explain.Route{{
+		Node: "n2", Prefix: "203.0.113.1/32", Peer: "tor", Address: "192.0.2.1", Session: "Established",
+		Verdict:  explain.Verdict{State: explain.Announced},
+		Services: []string{"shop/web"},
+		Attributes: explain.Attributes{
+			Communities: []string{"64512:1"}, LargeCommunities: []string{"64512:1:2"}, MED: ptr.To[uint32](7), Prepend: 2,
+		},
+	}}
+	if diff := cmp.Diff(want, routes); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := explain.Routes(s.in, "n3"); err == nil {
+		t.Error("a node that there isn't has routes")
+	}
+}

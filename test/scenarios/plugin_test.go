@@ -1,0 +1,142 @@
+package scenarios
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/explain"
+	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/node"
+)
+
+// What "kubectl herald" tells people must be what the routers have.
+
+var _ = Describe("kubectl herald", func() {
+	It("X1 explain says of each node what the routers have of it, and the first reason why not", func(ctx SpecContext) {
+		adv := lab.Advertisement("all")
+		adv.Spec.Communities = []v1alpha1.CommunityValue{"64512:77"}
+		addr := announcedLocal(ctx, onlyIPv4, adv, "node1", "node3")
+		expectEverywhere(ctx, addr, "node1", "node3")
+		expectExplained(ctx, map[string]string{"node1": "Announced", "node2": "NotAnnounced NoLocalEndpoint", "node3": "Announced"})
+		explanation := explained(ctx)
+		Expect(explanation.Addresses).To(Equal([]string{addr.String()}))
+		Expect(explanation.Nodes[0].Routes).To(ContainElement(And(
+			HaveField("Peer", "tor-a"), HaveField("Session", "Established"), HaveField("Attributes.Communities", []string{"64512:77"}))))
+
+		By("a node is excluded")
+		label(ctx, "node3", "node.kubernetes.io/exclude-from-external-load-balancers", "true")
+		expectEverywhere(ctx, addr, "node1")
+		expectExplained(ctx, map[string]string{"node1": "Announced", "node2": "NotAnnounced NoLocalEndpoint", "node3": "NotAnnounced NodeExcluded"})
+
+		By("nobody vouches for a node: its routes stay, and nobody knows")
+		n := site.Node("node1")
+		n.Stop(node.Agent, time.Second)
+		defer func() { // where the spec has failed half-way
+			if n.Container(node.Agent) == nil || !n.Container(node.Agent).Running() {
+				Expect(n.StartContainer(node.Agent)).To(Succeed())
+			}
+		}()
+		expectExplained(ctx, map[string]string{"node1": "Unknown AgentNotReporting"}, "node2", "node3")
+		expectEverywhere(ctx, addr, "node1")
+		Expect(n.StartContainer(node.Agent)).To(Succeed())
+		expectExplained(ctx, map[string]string{"node1": "Announced"}, "node2", "node3")
+
+		By("no advertisement selects it")
+		remove(ctx, adv)
+		expectEverywhere(ctx, addr)
+		expectExplained(ctx, map[string]string{"node1": "NotAnnounced NoAdvertisement", "node2": "NotAnnounced NoAdvertisement"}, "node3")
+	}, SpecTimeout(specTimeout))
+
+	It("X2 a support bundle explains as the cluster did", func(ctx SpecContext) {
+		addr := announced(ctx, "web")
+		expectEverywhere(ctx, addr, allNodes...)
+		expectExplained(ctx, map[string]string{"node1": "Announced", "node2": "Announced", "node3": "Announced"})
+		dir := GinkgoT().TempDir()
+		for path, text := range supportBundle(ctx) {
+			if !strings.HasPrefix(path, "objects/") {
+				continue
+			}
+			file := filepath.Join(dir, filepath.Base(path))
+			Expect(os.WriteFile(file, []byte(text), 0o600)).To(Succeed())
+		}
+		live, err := plugin(ctx, "explain", "default/web", "-o", "json")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(plugin(ctx, "explain", "default/web", "-o", "json", "-f", dir)).To(MatchJSON(live))
+		Expect(plugin(ctx, "status", "-f", dir)).To(ContainSubstring("Nodes     3, 3 ready, 3 programmed"))
+	}, SpecTimeout(specTimeout))
+})
+
+// plugin runs "kubectl herald" as cluster admin.
+func plugin(ctx context.Context, arguments ...string) (string, error) {
+	command := exec.CommandContext(ctx, filepath.Join(site.Dir(), lab.PluginWrapper), arguments...)
+	var out, errOut bytes.Buffer
+	command.Stdout, command.Stderr = &out, &errOut
+	err := command.Run()
+	GinkgoWriter.Write(errOut.Bytes())
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == 1 && out.Len() > 0 {
+		err = nil // it has found something
+	}
+	return out.String(), err
+}
+
+// explained is what explain says of the Service web.
+func explained(ctx context.Context) explain.Explanation {
+	GinkgoHelper()
+	out, err := plugin(ctx, "explain", "service/web", "-o", "json")
+	Expect(err).NotTo(HaveOccurred())
+	var e explain.Explanation
+	Expect(json.Unmarshal([]byte(out), &e)).To(Succeed())
+	return e
+}
+
+// expectExplained waits until explain says of each node its state and reason; of
+// other nodes nothing is asked.
+func expectExplained(ctx context.Context, want map[string]string, others ...string) {
+	GinkgoHelper()
+	Eventually(ctx, func() map[string]string {
+		got := map[string]string{}
+		for _, n := range explained(ctx).Nodes {
+			got[n.Name] = strings.TrimSpace(string(n.State) + " " + n.Reason)
+		}
+		for _, name := range others {
+			delete(got, name)
+		}
+		return got
+	}).Should(Equal(want))
+}
+
+// supportBundle is the files of a support bundle, by their path in it.
+func supportBundle(ctx context.Context) map[string]string {
+	GinkgoHelper()
+	out, err := plugin(ctx, "support-bundle", "-o", "-")
+	Expect(err).NotTo(HaveOccurred())
+	compressed, err := gzip.NewReader(strings.NewReader(out))
+	Expect(err).NotTo(HaveOccurred())
+	files := map[string]string{}
+	for archive := tar.NewReader(compressed); ; {
+		header, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return files
+		}
+		Expect(err).NotTo(HaveOccurred())
+		text, err := io.ReadAll(archive)
+		Expect(err).NotTo(HaveOccurred())
+		_, path, _ := strings.Cut(header.Name, "/")
+		files[path] = string(text)
+	}
+}
