@@ -2,6 +2,7 @@ package controllers_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -246,8 +247,9 @@ var _ = Describe("Admission", func() {
 	DescribeTable("V2 BGPPeer refuses", func(field string, value any, message string) { refuses("BGPPeer", field, value, message) },
 		Entry("no myASN", "myASN", nil, "exactly one of myASN and myASNFrom must be set"),
 		Entry("both myASN and its place", "myASNFrom", map[string]any{"nodeLabel": "example.com/asn"}, "exactly one of myASN and myASNFrom must be set"),
-		Entry("both peerAddress and its place", "peerAddressFrom", map[string]any{"nodeLabel": "tor"}, "exactly one of peerAddress, peerAddressFrom and defaultGateway must be set"),
-		Entry("both peerAddress and the gateway", "defaultGateway", "ipv4", "exactly one of peerAddress, peerAddressFrom and defaultGateway must be set"),
+		Entry("both peerAddress and its place", "peerAddressFrom", map[string]any{"nodeLabel": "tor"}, "exactly one of peerAddress, peerAddressFrom, defaultGateway and interface must be set"),
+		Entry("both peerAddress and the gateway", "defaultGateway", "ipv4", "exactly one of peerAddress, peerAddressFrom, defaultGateway and interface must be set"),
+		Entry("both peerAddress and an interface", "interface", "eth1", "exactly one of peerAddress, peerAddressFrom, defaultGateway and interface must be set"),
 		Entry("a gateway of another family", "defaultGateway", "IPv4", `supported values: "ipv4", "ipv6"`),
 		Entry("both sourceAddress and its place", "sourceAddressFrom", map[string]any{"nodeLabel": "own"}, "at most one of sourceAddress and sourceAddressFrom"),
 		Entry("both routerID and its place", "routerIDFrom", map[string]any{"nodeLabel": "id"}, "at most one of routerID and routerIDFrom"),
@@ -288,7 +290,7 @@ var _ = Describe("Admission", func() {
 		Entry("TTL security with multihop", "ttlSecurityHops", int64(1), "ttlSecurityHops and ebgpMultiHop exclude each other"),
 		Entry("a dynamicASN of another name", "dynamicASN", "any", `supported values: "internal", "external"`),
 		Entry("peerASN 0", "peerASN", int64(0), "should be greater than or equal to 1"),
-		Entry("no peerAddress", "peerAddress", nil, "exactly one of peerAddress, peerAddressFrom and defaultGateway must be set"),
+		Entry("no peerAddress", "peerAddress", nil, "exactly one of peerAddress, peerAddressFrom, defaultGateway and interface must be set"),
 		Entry("a name", "peerAddress", "router.example", "must be an IPv4 or IPv6 address in canonical form"),
 		Entry("not canonical", "peerAddress", "2001:DB8::1", "must be an IPv4 or IPv6 address in canonical form"),
 		Entry("leading zeros", "peerAddress", "192.0.2.01", "must be an IPv4 or IPv6 address in canonical form"),
@@ -420,6 +422,27 @@ var _ = Describe("Admission", func() {
 		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("sourceAddress must be of the family of defaultGateway")))
 		delete(spec, "sourceAddress")
 		Expect(admit("BGPPeer", spec)).To(Succeed())
+	})
+	It("S11 BGPPeer takes an interface, and refuses what a session behind one can't have", func() {
+		spec := with("BGPPeer", "peerAddress", nil)
+		delete(spec, "sourceAddress")
+		delete(spec, "ebgpMultiHop")
+		for _, name := range []string{"eth1", "bond0.100", "br-lan_2", "enp129s0f0np0.1", "0x"} {
+			spec["interface"] = name
+			Expect(admit("BGPPeer", spec)).To(Succeed(), name)
+		}
+		for _, name := range []string{"eth1 ", "a b", "a\n no", "10.0.0.9", "100", "-a", "a/b", "eth1:0", "ä"} {
+			spec["interface"] = name
+			Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("must be the name of an interface")), name)
+		}
+		spec["interface"] = "abcdefghijklmnop"
+		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("may not be more than 15")))
+		for field, value := range map[string]any{"sourceAddress": "192.0.2.9", "sourceAddressFrom": map[string]any{"nodeLabel": "own"}, "ebgpMultiHop": true} {
+			wrong := maps.Clone(spec)
+			wrong["interface"], wrong[field] = "eth1", value
+			Expect(admit("BGPPeer", wrong)).To(MatchError(ContainSubstring(field+" ")), field)
+			Expect(admit("BGPPeer", wrong)).To(MatchError(ContainSubstring("must not be set with interface")), field)
+		}
 	})
 	It("S4 BGPPeer has no AS number from an interface", func() {
 		spec := with("BGPPeer", "myASN", nil)

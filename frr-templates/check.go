@@ -32,10 +32,11 @@ const maxTTL = 255
 const MaxPasswordLength = 80
 
 var (
-	errWord     = errors.New("is empty or holds a blank, a control or a non-ASCII character")
-	errAddress  = errors.New("is not an address without zone")
-	errHostBits = errors.New("has host bits")
-	errVRF      = fmt.Errorf("is not a VRF's name that FRR takes: want 1 to %d letters, digits, \"-\", \"_\" and \".\", a letter or digit first, and not %q or %q", maxVRF, defaultVRF, allVRFs)
+	errWord      = errors.New("is empty or holds a blank, a control or a non-ASCII character")
+	errAddress   = errors.New("is not an address without zone")
+	errHostBits  = errors.New("has host bits")
+	errInterface = fmt.Errorf("is not an interface's name that FRR takes: want 1 to %d letters, digits, \"-\", \"_\" and \".\", a letter or digit first, and neither an address nor a number", maxInterface)
+	errVRF       = fmt.Errorf("is not a VRF's name that FRR takes: want 1 to %d letters, digits, \"-\", \"_\" and \".\", a letter or digit first, and not %q or %q", maxVRF, defaultVRF, allVRFs)
 )
 
 // Names of VRFs: as long as a Linux interface's, and not one of FRR's own words.
@@ -45,20 +46,38 @@ const (
 	allVRFs    = "all"
 )
 
+// maxInterface is as long as the name of an interface of Linux can be (IFNAMSIZ).
+const maxInterface = 15
+
 // CheckVRF says why FRR would read a VRF's name as anything else.
 func CheckVRF(name string) error {
-	if name == "" || len(name) > maxVRF || name == defaultVRF || name == allVRFs || name[0] < '0' {
-		return errVRF
-	}
-	for _, r := range name {
-		if !isNameRune(r) && (r < 'A' || r > 'Z') && r != '_' {
-			return errVRF
-		}
-	}
-	if name[0] == '_' {
+	if !isDevice(name, maxVRF) || name == defaultVRF || name == allVRFs {
 		return errVRF
 	}
 	return nil
+}
+
+// CheckInterface says why FRR would read an interface's name as anything else.
+// Linux allows more: an address, and a number, which FRR takes for an AS number.
+func CheckInterface(name string) error {
+	if !isDevice(name, maxInterface) || isAddress(name) || strings.Trim(name, "0123456789") == "" {
+		return errInterface
+	}
+	return nil
+}
+
+func isAddress(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil
+}
+
+func isDevice(name string, longest int) bool {
+	if name == "" || len(name) > longest || name[0] < '0' || name[0] == '_' {
+		return false
+	}
+	return !strings.ContainsFunc(name, func(r rune) bool {
+		return !isNameRune(r) && (r < 'A' || r > 'Z') && r != '_'
+	})
 }
 
 // checkWord refuses what could end a word or a line of frr.conf. It is the last
@@ -113,10 +132,15 @@ func checkConfig(config *Config) error {
 			return fmt.Errorf("snippet %q: %w", snippet.Name, err)
 		}
 	}
+	for _, name := range config.Interfaces {
+		if err := CheckInterface(name); err != nil {
+			return fmt.Errorf("interface %q %w", name, err)
+		}
+	}
 	for i := range config.Routers {
 		for _, neighbor := range config.Routers[i].Neighbors {
 			if neighbor.BFDProfile != "" && !profiles[neighbor.BFDProfile] {
-				return fmt.Errorf("neighbor %q: BFD profile %q is not defined", neighbor.Address, neighbor.BFDProfile)
+				return fmt.Errorf("neighbor %q: BFD profile %q is not defined", neighbor.End, neighbor.BFDProfile)
 			}
 		}
 		if err := checkRouter(&config.Routers[i], defined); err != nil {
@@ -193,7 +217,7 @@ func checkRouter(router *Router, defined map[string]bool) error {
 	}
 	for i := range router.Neighbors {
 		if err := checkNeighbor(&router.Neighbors[i]); err != nil {
-			return fmt.Errorf("neighbor %q: %w", router.Neighbors[i].Address, err)
+			return fmt.Errorf("neighbor %q: %w", router.Neighbors[i].End, err)
 		}
 	}
 	for _, prefix := range router.Discards {
@@ -209,9 +233,28 @@ func checkRouter(router *Router, defined map[string]bool) error {
 	return nil
 }
 
+func checkEnd(end End) error {
+	switch {
+	case end.Interface == "":
+		if err := checkAddress(end.Address); err != nil {
+			return fmt.Errorf("address %w", err)
+		}
+		return nil
+	case end.Address.IsValid():
+		return errors.New("has both an address and an interface")
+	}
+	if err := CheckInterface(end.Interface); err != nil {
+		return fmt.Errorf("interface %w", err)
+	}
+	return nil
+}
+
 func checkNeighbor(neighbor *Neighbor) error {
-	if err := checkAddress(neighbor.Address); err != nil {
-		return fmt.Errorf("address %w", err)
+	if err := checkEnd(neighbor.End); err != nil {
+		return err
+	}
+	if neighbor.Interface != "" && (neighbor.Source.IsValid() || neighbor.MultihopTTL > 0 || neighbor.DisableConnectedCheck) {
+		return errors.New("is behind an interface and has a source, several hops or no connected check")
 	}
 	switch neighbor.Dynamic {
 	case "":
@@ -266,12 +309,12 @@ func checkFamily(family *RouterFamily, defined map[string]bool) error {
 		return errors.New("unknown family")
 	}
 	for _, neighbor := range family.Neighbors {
-		if err := checkAddress(neighbor.Address); err != nil {
-			return fmt.Errorf("neighbor %q: address %w", neighbor.Address, err)
+		if err := checkEnd(neighbor.End); err != nil {
+			return fmt.Errorf("neighbor %q: %w", neighbor.End, err)
 		}
 		for _, name := range []string{neighbor.InMap, neighbor.OutMap} {
 			if !defined[name] {
-				return fmt.Errorf("neighbor %q: route-map %q is not defined", neighbor.Address, name)
+				return fmt.Errorf("neighbor %q: route-map %q is not defined", neighbor.End, name)
 			}
 		}
 	}

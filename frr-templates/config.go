@@ -1,8 +1,10 @@
 package frrtemplates
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -18,6 +20,8 @@ type Config struct {
 	BFDProfiles []BFDProfile
 	// PrefixLists by name. Every list that a RouteMapEntry names is here.
 	PrefixLists []PrefixList
+	// Interfaces of the node that a Neighbor is behind, sorted.
+	Interfaces []string
 	// RouteMaps by name. Every map that a Network or a NeighborFamily names is here.
 	RouteMaps []RouteMap
 	// Snippets are what users add, in their order. They stand behind all else, and
@@ -80,7 +84,7 @@ type Router struct {
 	// PreservesForwarding says that packets are forwarded while FRR restarts
 	// (RFC 4724, the forwarding-state bit).
 	PreservesForwarding bool
-	// Neighbors by address.
+	// Neighbors by End.
 	Neighbors []Neighbor
 	// Families that at least one neighbor carries: IPv4 first.
 	Families []RouterFamily
@@ -89,9 +93,32 @@ type Router struct {
 	Discards []netip.Prefix
 }
 
+// End is the router's end of a session: its address, or the interface of the node
+// that it is behind ("unnumbered": FRR finds its link-local address by itself).
+type End struct {
+	Address   netip.Addr
+	Interface string
+}
+
+// String is FRR's name of the neighbor.
+func (e End) String() string {
+	if e.Interface != "" {
+		return e.Interface
+	}
+	return e.Address.String()
+}
+
+// IsKnown says whether there is either.
+func (e End) IsKnown() bool { return e.Interface != "" || e.Address.IsValid() }
+
+// Compare orders ends as FRR does: interfaces before addresses.
+func (e End) Compare(other End) int {
+	return cmp.Or(e.Address.Compare(other.Address), strings.Compare(e.Interface, other.Interface))
+}
+
 // Neighbor is one BGP neighbor with the parameters of its session.
 type Neighbor struct {
-	Address netip.Addr
+	End
 	// RemoteASN of the router, or 0 and which ones it may have.
 	RemoteASN ASN
 	Dynamic   DynamicASN
@@ -157,14 +184,14 @@ type RouterFamily struct {
 	Family Family
 	// Networks by prefix.
 	Networks []Network
-	// Neighbors that carry the family, by address.
+	// Neighbors that carry the family, by End.
 	Neighbors []NeighborFamily
 }
 
 // NeighborFamily activates a family on a neighbor. It always has both maps
 // (RFC 8212): a half-applied file announces less, never more.
 type NeighborFamily struct {
-	Address       netip.Addr
+	End
 	InMap, OutMap string
 	// MaximumPrefixes that are accepted; more close the session; 0: any number.
 	MaximumPrefixes uint32

@@ -28,13 +28,13 @@ func sample() Config {
 		Routers: []Router{{
 			ASN: 64512, RouterID: addr("10.0.0.1"),
 			Neighbors: []Neighbor{{
-				Address: addr("192.0.2.1"), RemoteASN: 64513, Port: 1179, Password: NewSecret("hush"),
+				End: End{Address: addr("192.0.2.1")}, RemoteASN: 64513, Port: 1179, Password: NewSecret("hush"),
 				HasTimers: true, HoldTime: 9 * time.Second, KeepaliveTime: 3 * time.Second, ConnectTime: 5 * time.Second,
 			}},
 			Families: []RouterFamily{{
 				Family:    IPv4,
 				Networks:  []Network{{netip.MustParsePrefix("203.0.113.7/32"), "herald.a"}, {netip.MustParsePrefix("203.0.113.64/26"), "herald.a"}},
-				Neighbors: []NeighborFamily{{Address: addr("192.0.2.1"), InMap: DenyMap, OutMap: out}},
+				Neighbors: []NeighborFamily{{End: End{Address: addr("192.0.2.1")}, InMap: DenyMap, OutMap: out}},
 			}},
 			Discards: []netip.Prefix{netip.MustParsePrefix("203.0.113.64/26"), netip.MustParsePrefix("2001:db8::/64")},
 		}},

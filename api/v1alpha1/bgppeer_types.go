@@ -16,7 +16,9 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.peerAddress) || !isIP(self.sourceAddress) || !isIP(self.peerAddress) || ip(self.sourceAddress).family() == ip(self.peerAddress).family()",message="sourceAddress must be of the family of peerAddress: the session runs between the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.peerAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
 // +kubebuilder:validation:XValidation:rule="has(self.myASN) != has(self.myASNFrom)",message="exactly one of myASN and myASNFrom must be set: the nodes' AS number, or where each node says its own"
-// +kubebuilder:validation:XValidation:rule="[has(self.peerAddress), has(self.peerAddressFrom), has(self.defaultGateway)].filter(x, x).size() == 1",message="exactly one of peerAddress, peerAddressFrom and defaultGateway must be set: the router's address, where each node has its router's, or the family of the node's default gateway"
+// +kubebuilder:validation:XValidation:rule="[has(self.peerAddress), has(self.peerAddressFrom), has(self.defaultGateway), has(self.interface)].filter(x, x).size() == 1",message="exactly one of peerAddress, peerAddressFrom, defaultGateway and interface must be set: the router's address, where each node has its router's, the family of the node's default gateway, or the interface that the router is behind"
+// +kubebuilder:validation:XValidation:rule="!has(self.interface) || !has(self.sourceAddress) && !has(self.sourceAddressFrom)",message="sourceAddress and sourceAddressFrom must not be set with interface: such a session runs between link-local addresses"
+// +kubebuilder:validation:XValidation:rule="!has(self.interface) || !has(self.ebgpMultiHop) || !self.ebgpMultiHop",message="ebgpMultiHop must not be set with interface: what is behind an interface is one hop away"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.defaultGateway) || !isIP(self.sourceAddress) || ip(self.sourceAddress).family() == (self.defaultGateway == 'ipv4' ? 4 : 6)",message="sourceAddress must be of the family of defaultGateway: the session runs between the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.sourceAddressFrom)",message="at most one of sourceAddress and sourceAddressFrom may be set"
 // +kubebuilder:validation:XValidation:rule="!has(self.routerID) || !has(self.routerIDFrom)",message="at most one of routerID and routerIDFrom may be set"
@@ -64,7 +66,8 @@ type BGPPeerSpec struct {
 	LocalASN int64 `json:"localASN,omitempty"`
 
 	// peerAddress is the router's address, IPv4 or IPv6, in canonical form.
-	// Exactly one of peerAddress, peerAddressFrom and defaultGateway must be set.
+	// Exactly one of peerAddress, peerAddressFrom, defaultGateway and interface must be
+	// set.
 	// Changing it closes this peer's sessions and opens new ones.
 	// +optional
 	// +kubebuilder:validation:MinLength=2
@@ -92,6 +95,22 @@ type BGPPeerSpec struct {
 	// Default: none. Changing it closes this peer's sessions and opens new ones.
 	// +optional
 	DefaultGateway GatewayFamily `json:"defaultGateway,omitempty"`
+
+	// interface is the name of the nodes' interface that the router is behind, for
+	// sessions without addresses ("unnumbered"): the two ends find each other's
+	// link-local address by router advertisements, which FRR sends there, never as a
+	// default router. Point-to-point links only, with one router behind. IPv4
+	// routes have the link-local address as next hop (RFC 8950), so that the link
+	// needs no IPv4 addresses; the router must do the same. With vrf, the interface
+	// must be in it. A node without the interface has no session with this peer, and
+	// the peer's condition Accepted says so. 1 to 15 letters, digits, "-", "_" and
+	// ".", a letter or digit first; neither an address nor a number.
+	// Default: none. Changing it closes this peer's sessions and opens new ones.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=15
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9][-A-Za-z0-9_.]*$') && !isIP(self) && !self.matches('^[0-9]+$')",message="must be the name of an interface, for example eth1: letters, digits, -, _ and ., a letter or digit first, and neither an address nor a number"
+	Interface string `json:"interface,omitempty"`
 
 	// vrf is the name of the VRF on the node that the session runs in: the name of
 	// its device (ip link add NAME type vrf table N), which the nodes must have
@@ -122,8 +141,9 @@ type BGPPeerSpec struct {
 	// other family is an address of the node on the interface that the session
 	// runs over, so that such routes need a node with an InternalIP of that
 	// family; on a node without one they are left out, and it says so.
-	// Default: the family of peerAddress. Changing it resets this peer's
-	// sessions: families are agreed on in the OPEN.
+	// Default: the family of peerAddress; with interface both, and no address is
+	// needed. Changing it resets this peer's sessions: families are agreed on in the
+	// OPEN.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -398,6 +418,7 @@ type BGPPeerStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,shortName=hpeer,categories=herald
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.peerAddress`
+// +kubebuilder:printcolumn:name="Interface",type=string,JSONPath=`.spec.interface`,priority=1
 // +kubebuilder:printcolumn:name="ASN",type=integer,JSONPath=`.spec.peerASN`
 // +kubebuilder:printcolumn:name="Accepted",type=string,JSONPath=`.status.conditions[?(@.type=="Accepted")].status`
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodesSelected`

@@ -37,9 +37,14 @@ const (
 
 // BGPSessionStatus is what FRR says of the session.
 type BGPSessionStatus struct {
-	// address is the router's address.
+	// address is the router's address; for a peer behind an interface the link-local
+	// one that FRR found there, absent until it has.
 	// +optional
 	Address string `json:"address,omitempty"`
+	// interface of the node that the router is behind; absent where the BGPPeer has an
+	// address.
+	// +optional
+	Interface string `json:"interface,omitempty"`
 	// vrf that the session runs in; absent in the default VRF.
 	// +optional
 	VRF string `json:"vrf,omitempty"`
@@ -167,6 +172,7 @@ type PrefixCount struct {
 // +kubebuilder:printcolumn:name="Node",type=string,JSONPath=`.spec.node`
 // +kubebuilder:printcolumn:name="Peer",type=string,JSONPath=`.spec.peer`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.address`
+// +kubebuilder:printcolumn:name="Interface",type=string,JSONPath=`.status.interface`,priority=1
 // +kubebuilder:printcolumn:name="VRF",type=string,JSONPath=`.status.vrf`,priority=1
 // +kubebuilder:printcolumn:name="State",type=string,JSONPath=`.status.state`
 // +kubebuilder:printcolumn:name="Since",type=date,JSONPath=`.status.since`

@@ -37,7 +37,8 @@ const (
 	ReasonNodeValueInvalid    = "NodeValueInvalid"    // peer: a node has a useless value there
 	ReasonNoNodeAddress       = "NoNodeAddress"       // peer: a node has no address, or no interface, where a field ...From says
 	ReasonNoDefaultGateway    = "NoDefaultGateway"    // peer: a node has no default gateway that can be used
-	ReasonNoNextHop           = "NoNextHop"           // peer: a node has no address of a family that it asks for
+	ReasonNoInterface         = "NoInterface"         // peer: a node has no interface of that name
+	ReasonNoNextHop           = "NoNextHop"           // peer: routes of a family that it asks for have no next hop
 	ReasonVRFNotFound         = "VRFNotFound"         // peer: a node has no device of its VRF
 	ReasonBFDProfileNotFound  = "BFDProfileNotFound"  // peer: names a BFDProfile that does not exist or is refused
 	ReasonInvalidBFDProfile   = "InvalidBFDProfile"   // BFD profile: a value out of its range

@@ -48,7 +48,7 @@ func (b *builder) addProfile(ref ObjectRef, name string, neighbor *frrtemplates.
 			"spec.bfdProfile: there is no BFDProfile %q that can be used: create or correct it; until then the session runs without BFD", name))
 		return
 	}
-	if profile.EchoMode && (neighbor.Address.Is6() || neighbor.MultihopTTL > 0) {
+	if profile.EchoMode && (neighbor.Interface != "" || neighbor.Address.Is6() || neighbor.MultihopTTL > 0) {
 		b.refuse(ref, v1alpha1.ReasonNoEffect, fmt.Sprintf(
 			"spec.bfdProfile: echoMode of BFDProfile %q has no effect: FRR's echoes work over IPv4 and a single hop only, and over IPv6 they would close the session; BFD watches it without them; give the peer a profile without echoMode", name))
 		profile.EchoMode, profile.EchoInterval, profile.Name = false, 0, frrtemplates.BFDProfileWithoutEchoName(name)

@@ -17,13 +17,15 @@ type ends struct {
 	// asn and routerID are the node's.
 	asn      frrtemplates.ASN
 	routerID netip.Addr
-	// address is the router's, source the node's.
-	address, source netip.Addr
+	// router is the router's, source the node's.
+	router frrtemplates.End
+	source netip.Addr
 }
 
-// differ says whether a peer has values that each node has of its own.
+// differ says whether a peer has values, or an interface, that each node has of its
+// own.
 func differ(spec *v1alpha1.BGPPeerSpec) bool {
-	return spec.MyASNFrom != nil || spec.PeerAddressFrom != nil || spec.DefaultGateway != "" || spec.SourceAddressFrom != nil || spec.RouterIDFrom != nil
+	return spec.MyASNFrom != nil || spec.PeerAddressFrom != nil || spec.DefaultGateway != "" || spec.Interface != "" || spec.SourceAddressFrom != nil || spec.RouterIDFrom != nil
 }
 
 // parseEnds reads those that are the same on every node.
@@ -37,8 +39,9 @@ func parseEnds(spec *v1alpha1.BGPPeerSpec) (ends, error) {
 	); err != nil {
 		return e, err
 	}
+	e.router.Interface = spec.Interface
 	if spec.PeerAddress != "" {
-		if e.address, err = parsePeerAddress(spec.PeerAddress); err != nil {
+		if e.router.Address, err = parsePeerAddress(spec.PeerAddress); err != nil {
 			return e, fmt.Errorf("spec.peerAddress %q %w", spec.PeerAddress, err)
 		}
 	}
@@ -63,17 +66,26 @@ func parseEnds(spec *v1alpha1.BGPPeerSpec) (ends, error) {
 
 // checkRouter wants exactly one way to say where the router is.
 func checkRouter(spec *v1alpha1.BGPPeerSpec) error {
-	if spec.PeerAddress == "" && spec.PeerAddressFrom == nil && spec.DefaultGateway == "" {
-		return errors.New("spec.peerAddress, spec.peerAddressFrom and spec.defaultGateway are all missing: set one of them")
+	ways := 0
+	for _, set := range []bool{spec.PeerAddress != "", spec.PeerAddressFrom != nil, spec.DefaultGateway != "", spec.Interface != ""} {
+		if set {
+			ways++
+		}
 	}
-	if spec.DefaultGateway == "" {
-		return checkNotBoth("peerAddress", spec.PeerAddress != "", spec.PeerAddressFrom != nil)
+	if ways != 1 {
+		return fmt.Errorf("%d of spec.peerAddress, spec.peerAddressFrom, spec.defaultGateway and spec.interface are set: set exactly one", ways)
 	}
-	if spec.PeerAddress != "" || spec.PeerAddressFrom != nil {
-		return errors.New("spec.defaultGateway is set together with spec.peerAddress or spec.peerAddressFrom: leave all but one out")
-	}
-	if _, known := gatewayFamilies[spec.DefaultGateway]; !known {
+	if _, known := gatewayFamilies[spec.DefaultGateway]; spec.DefaultGateway != "" && !known {
 		return fmt.Errorf("spec.defaultGateway %q is not known: want ipv4 or ipv6", spec.DefaultGateway)
+	}
+	if spec.Interface == "" {
+		return nil
+	}
+	if err := frrtemplates.CheckInterface(spec.Interface); err != nil {
+		return fmt.Errorf("spec.interface %q %w", spec.Interface, err)
+	}
+	if spec.SourceAddress != "" || spec.SourceAddressFrom != nil {
+		return errors.New("spec.interface is set together with spec.sourceAddress or spec.sourceAddressFrom: such a session runs between link-local addresses; leave the source out")
 	}
 	return nil
 }
@@ -103,15 +115,18 @@ func (b *builder) findEnds(spec *v1alpha1.BGPPeerSpec, e *ends) (reason string, 
 			return reason, err
 		}
 	}
-	if reason, err = b.findGateway(spec.DefaultGateway, &e.address); err != nil {
+	if reason, err = b.findGateway(spec.DefaultGateway, &e.router.Address); err != nil {
 		return reason, err
 	}
-	if reason, err = b.findAddress("spec.peerAddressFrom", spec.PeerAddressFrom, &e.address, parsePeerAddress, b.otherEnd); err != nil {
+	if reason, err = b.findInterface(spec.Interface); err != nil {
+		return reason, err
+	}
+	if reason, err = b.findAddress("spec.peerAddressFrom", spec.PeerAddressFrom, &e.router.Address, parsePeerAddress, b.otherEnd); err != nil {
 		return reason, err
 	}
 	family := anyFamily
-	if e.address.IsValid() {
-		family = frrtemplates.FamilyOf(e.address)
+	if e.router.Address.IsValid() {
+		family = frrtemplates.FamilyOf(e.router.Address)
 	}
 	if reason, err = b.findAddress("spec.sourceAddressFrom", spec.SourceAddressFrom, &e.source, parsePeerAddress, b.ownAddress(family)); err != nil {
 		return reason, err
@@ -140,6 +155,18 @@ func (b *builder) findAddress(
 	}
 	if *into, err = ask(from); err != nil {
 		return v1alpha1.ReasonNoNodeAddress, fmt.Errorf("%s: %w; or leave the node out by spec.nodeSelectors", field, err)
+	}
+	return "", nil
+}
+
+// findInterface says whether the node has the interface that a router is behind.
+func (b *builder) findInterface(name string) (reason string, err error) {
+	if name == "" || b.network == nil {
+		return "", nil // only the node knows
+	}
+	if _, found := b.network.Interfaces[name]; !found {
+		return v1alpha1.ReasonNoInterface, fmt.Errorf(
+			"spec.interface: node %q has no interface %q: the peer is withheld until it has one; correct the name, or leave the node out by spec.nodeSelectors", b.node.Name, name)
 	}
 	return "", nil
 }
@@ -213,11 +240,11 @@ func parsePeerAddress(text string) (netip.Addr, error) {
 // checkSource compares the two ends of a session.
 func checkSource(e ends) error {
 	switch {
-	case !e.source.IsValid() || !e.address.IsValid():
+	case !e.source.IsValid() || !e.router.Address.IsValid():
 		return nil
-	case frrtemplates.FamilyOf(e.source) != frrtemplates.FamilyOf(e.address):
-		return fmt.Errorf("spec.sourceAddress %q is not of the family of spec.peerAddress %s", e.source, e.address)
-	case e.source == e.address:
+	case frrtemplates.FamilyOf(e.source) != frrtemplates.FamilyOf(e.router.Address):
+		return fmt.Errorf("spec.sourceAddress %q is not of the family of spec.peerAddress %s", e.source, e.router.Address)
+	case e.source == e.router.Address:
 		return fmt.Errorf("spec.sourceAddress %q is also spec.peerAddress: it must be an address of the node", e.source)
 	}
 	return nil

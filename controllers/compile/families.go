@@ -32,7 +32,7 @@ func checkFamilies(families []v1alpha1.AddressFamily) error {
 // of it, from the router-id or a link-local address: then the routes would lead
 // nowhere, so they are left out. The node's addresses in another VRF aren't known.
 func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, key NeighborKey) []frrtemplates.Family {
-	if !key.Address.IsValid() {
+	if !key.Address.IsValid() { // unnumbered, or only the node knows
 		return possibleFamilies(spec)
 	}
 	own := frrtemplates.FamilyOf(key.Address)
@@ -55,15 +55,18 @@ func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, key Neighb
 	return families
 }
 
-// possibleFamilies are those of a session of which only the node knows the
-// router's address.
+// possibleFamilies are those of an unnumbered session, over which IPv4 routes have
+// IPv6 next hops (RFC 8950), and of one of which only the node knows the router's
+// address.
 func possibleFamilies(spec *v1alpha1.BGPPeerSpec) []frrtemplates.Family {
 	if len(spec.AddressFamilies) == 0 {
 		if spec.DefaultGateway != "" {
 			return []frrtemplates.Family{gatewayFamilies[spec.DefaultGateway]}
 		}
-		if cidr, err := netip.ParsePrefix(spec.PeerAddressFrom.CIDR); err == nil {
-			return []frrtemplates.Family{frrtemplates.FamilyOf(cidr.Addr())}
+		if spec.PeerAddressFrom != nil {
+			if cidr, err := netip.ParsePrefix(spec.PeerAddressFrom.CIDR); err == nil {
+				return []frrtemplates.Family{frrtemplates.FamilyOf(cidr.Addr())}
+			}
 		}
 		return bothFamilies
 	}

@@ -109,6 +109,7 @@ var fieldCases = []struct {
 	{"BGPPeer.defaultGateway", func(o *objects) {
 		o.peer.Spec.PeerAddress, o.peer.Spec.DefaultGateway = "", v1alpha1.DefaultGatewayIPv4
 	}, "  neighbor 10.0.0.254 activate"},
+	{"BGPPeer.interface", func(o *objects) { o.peer.Spec.PeerAddress, o.peer.Spec.Interface = "", "eth1" }, " neighbor eth1 interface v6only remote-as 64513"},
 	{"BGPPeer.peerPort", func(o *objects) { o.peer.Spec.PeerPort = new(int32(1179)) }, " neighbor 192.0.2.1 port 1179"},
 	{"BGPPeer.addressFamilies", func(o *objects) {
 		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}

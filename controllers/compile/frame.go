@@ -40,6 +40,7 @@ func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Con
 	}
 	p.addReceived(&config)
 	slices.SortFunc(config.RouteMaps, func(a, b frrtemplates.RouteMap) int { return cmp.Compare(a.Name, b.Name) })
+	config.Interfaces = p.interfaces()
 	for _, instance := range p.Instances {
 		config.Routers = append(config.Routers, p.router(instance, kernel))
 	}
@@ -49,7 +50,19 @@ func (p *Policy) buildConfig(kernel kernel, classes []numbered) frrtemplates.Con
 // known are the peers but for those of which only the node knows the address: no
 // configuration can be made for them elsewhere.
 func (p *Policy) known() []*Peer {
-	return slices.DeleteFunc(slices.Clone(p.Peers), func(peer *Peer) bool { return !peer.Address.IsValid() })
+	return slices.DeleteFunc(slices.Clone(p.Peers), func(peer *Peer) bool { return !peer.End.IsKnown() })
+}
+
+// interfaces that routers are behind, each once.
+func (p *Policy) interfaces() []string {
+	var names []string
+	for _, peer := range p.Peers {
+		if name := peer.End.Interface; name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // router of one VRF without networks.
@@ -111,7 +124,7 @@ func (p *Policy) neighborsOf(vrf string, family frrtemplates.Family) []frrtempla
 	for _, peer := range p.known() {
 		if peer.VRF == vrf && slices.Contains(peer.Families, family) {
 			neighbors = append(neighbors, frrtemplates.NeighborFamily{
-				Address: peer.Address, InMap: p.inMap(peer, family), OutMap: frrtemplates.OutboundMap(peer.Name, family),
+				End: peer.End, InMap: p.inMap(peer, family), OutMap: frrtemplates.OutboundMap(peer.Name, family),
 				MaximumPrefixes: peer.maximumPrefixes,
 			})
 		}

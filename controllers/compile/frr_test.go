@@ -232,6 +232,8 @@ func (s speaker) clear(conf string) error {
 			commands = append(commands, "no bfd")
 		case strings.HasPrefix(line, "router bgp"):
 			commands = append(commands, "no "+strings.TrimSpace(line))
+		case strings.HasPrefix(line, "interface "):
+			commands = append(commands, "no "+strings.TrimSpace(line)) // the kernel has none of them
 		case strings.HasPrefix(line, "vrf "):
 			within = []string{strings.TrimSpace(line)}
 		case line == "exit-vrf\n":

@@ -32,7 +32,7 @@ func (b *builder) findGateway(asked v1alpha1.GatewayFamily, into *netip.Addr) (r
 	}
 	gateway := gateways[0]
 	if gateway.Address.IsLinkLocalUnicast() {
-		return refuse("the %s default gateway of node %q is the link-local address %s on %s, which can't be an end of a session here: use spec.peerAddress with a global address of the router",
+		return refuse("the %s default gateway of node %q is the link-local address %s on %s, which can't be an end of a session here: use spec.peerAddress with a global address of the router, or spec.interface if it speaks BGP unnumbered",
 			familyNames[family], b.node.Name, gateway.Address, gateway.Interface)
 	}
 	if *into, err = parsePeerAddress(gateway.Address.String()); err != nil {

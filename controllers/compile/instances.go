@@ -52,13 +52,13 @@ func (b *builder) fits(ref ObjectRef, name string, key NeighborKey, e ends) bool
 	owner, taken := b.owners[key]
 	instance := b.instances[key.VRF]
 	switch {
-	case key.VRF == "" && slices.Contains(b.node.Addresses, key.Address):
+	case key.VRF == "" && key.Interface == "" && slices.Contains(b.node.Addresses, key.Address):
 		b.refuse(ref, v1alpha1.ReasonInvalidPeer, fmt.Sprintf(
 			"spec.peerAddress %s is the own address of node %q: leave the node out by spec.nodeSelectors", key.Address, b.node.Name))
 	case taken:
 		b.refuse(ref, v1alpha1.ReasonDuplicatePeer, fmt.Sprintf(
-			"spec.peerAddress %s is also that of the older BGPPeer %q %s: delete one of them or give them disjoint spec.nodeSelectors or VRFs (spec.vrf)",
-			key.Address, owner, b.where(key.VRF)))
+			"%s %s is also that of the older BGPPeer %q %s: delete one of them or give them disjoint spec.nodeSelectors or VRFs (spec.vrf)",
+			endField(key.End), key.End, owner, b.where(key.VRF)))
 	case instance != nil && asn != instance.ASN:
 		b.refuse(ref, v1alpha1.ReasonASNConflict, fmt.Sprintf(
 			"spec.myASN %d differs from %d of the older BGPPeer %q %s: a node has one AS number in a VRF; make them equal or give them disjoint spec.nodeSelectors",
@@ -74,8 +74,16 @@ func (b *builder) fits(ref ObjectRef, name string, key NeighborKey, e ends) bool
 	return false
 }
 
+// endField is the field that says where a router is, for messages.
+func endField(end frrtemplates.End) string {
+	if end.Interface != "" {
+		return "spec.interface"
+	}
+	return "spec.peerAddress"
+}
+
 func (b *builder) settle(name string, key NeighborKey, asn frrtemplates.ASN, id netip.Addr) {
-	if key.Address.IsValid() { // else only the node knows
+	if key.IsKnown() { // else only the node knows
 		b.owners[key] = name
 	}
 	instance := b.instances[key.VRF]

@@ -31,7 +31,7 @@ const (
 // API server has refused most mistakes before; objects from files and of older
 // CRDs get here, and ends that a node has of its own.
 func parseNeighbor(spec *v1alpha1.BGPPeerSpec, e ends) (frrtemplates.Neighbor, error) {
-	neighbor := frrtemplates.Neighbor{Address: e.address, Source: e.source, GracefulRestart: spec.EnableGracefulRestart}
+	neighbor := frrtemplates.Neighbor{End: e.router, Source: e.source, GracefulRestart: spec.EnableGracefulRestart}
 	err := errors.Join(checkVRF(spec), parseRemote(spec, &neighbor))
 	if err != nil {
 		return neighbor, err
@@ -95,6 +95,9 @@ func parseHops(spec *v1alpha1.BGPPeerSpec, own frrtemplates.ASN, neighbor *frrte
 		neighbor.TTLSecurityHops = uint8(*hops)
 	}
 	if spec.EBGPMultiHop {
+		if spec.Interface != "" {
+			return errors.New("spec.ebgpMultiHop and spec.interface are both set: what is behind an interface is one hop away; leave spec.ebgpMultiHop out")
+		}
 		if internal {
 			return errors.New("spec.ebgpMultiHop is for eBGP only: leave it out, an iBGP session may be any number of hops long")
 		}

@@ -3,7 +3,6 @@ package compile
 import (
 	"cmp"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -20,9 +19,9 @@ type Peer struct {
 	VRF string
 	// ASN of the node in this VRF.
 	ASN frrtemplates.ASN
-	// Address of the router (invalid: only the node knows), and the families of the
-	// routes that it gets: IPv4 first.
-	Address  netip.Addr
+	// End is where the router is (not known: only the node knows), and the families
+	// of the routes that it gets: IPv4 first.
+	End      frrtemplates.End
 	Families []frrtemplates.Family
 	// Neighbor as it is rendered.
 	Neighbor frrtemplates.Neighbor
@@ -32,7 +31,11 @@ type Peer struct {
 	maximumPrefixes uint32
 }
 
-func (p *Peer) key() NeighborKey { return NeighborKey{VRF: p.VRF, Address: p.Address} }
+func (p *Peer) key() NeighborKey { return NeighborKey{VRF: p.VRF, End: p.End} }
+
+// hasExtendedNextHop says whether IPv4 routes over the session have IPv6 next hops
+// (RFC 8950). FRR does so unasked where it finds the router behind an interface.
+func (p *Peer) hasExtendedNextHop() bool { return p.End.Interface != "" }
 
 // acceptPeers decides which peers the node has, oldest first: of two that
 // conflict the older wins. An older peer that is only withheld, for its Secret,
@@ -44,11 +47,11 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 		received, _ := parseReceive(&object.Spec) // parsePeer refuses what is malformed
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
 		ends, neighbor, ok := b.parsePeer(ref, &object.Spec, selected)
-		key := NeighborKey{VRF: object.Spec.VRF, Address: ends.address}
+		key := NeighborKey{VRF: object.Spec.VRF, End: ends.router}
 		if ok && selected && b.fits(ref, object.Name, key, ends) && b.addPassword(ref, &object.Spec, &neighbor) {
 			b.addProfile(ref, object.Spec.BFDProfile, &neighbor)
 			b.policy.Peers = append(b.policy.Peers, &Peer{
-				Name: object.Name, VRF: key.VRF, ASN: ends.asn, Address: neighbor.Address,
+				Name: object.Name, VRF: key.VRF, ASN: ends.asn, End: neighbor.End,
 				Families: b.families(ref, &object.Spec, key), Neighbor: neighbor,
 				received: received, maximumPrefixes: uint32(object.Spec.MaximumPrefixes),
 			})
@@ -77,7 +80,7 @@ func (b *builder) parsePeer(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, selected 
 	if reason, err := b.findEnds(spec, &e); err != nil {
 		// The node's network may come up any time: as a peer that waits for its
 		// Secret, this one holds what it will need.
-		if (reason != v1alpha1.ReasonNoNodeAddress && reason != v1alpha1.ReasonNoDefaultGateway) || b.fits(ref, ref.Name, NeighborKey{VRF: spec.VRF, Address: e.address}, e) {
+		if !waitsForNetwork(reason) || b.fits(ref, ref.Name, NeighborKey{VRF: spec.VRF, End: e.router}, e) {
 			b.refuse(ref, reason, err.Error())
 		}
 		return e, neighbor, false
@@ -87,6 +90,10 @@ func (b *builder) parsePeer(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, selected 
 		return e, neighbor, false
 	}
 	return e, neighbor, true
+}
+
+func waitsForNetwork(reason string) bool {
+	return reason == v1alpha1.ReasonNoNodeAddress || reason == v1alpha1.ReasonNoDefaultGateway || reason == v1alpha1.ReasonNoInterface
 }
 
 // addPassword gives a neighbor its password, or refuses the peer: a session that

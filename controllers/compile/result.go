@@ -80,10 +80,10 @@ type Need struct {
 
 // NeighborKey names a neighbor on one node; the default VRF is empty.
 type NeighborKey struct {
-	VRF     string
-	Address netip.Addr
+	VRF string
+	frrtemplates.End
 }
 
 func (k NeighborKey) compare(other NeighborKey) int {
-	return cmp.Or(cmp.Compare(k.VRF, other.VRF), k.Address.Compare(other.Address))
+	return cmp.Or(cmp.Compare(k.VRF, other.VRF), k.Compare(other.End))
 }

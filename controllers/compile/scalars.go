@@ -64,8 +64,10 @@ func nextHopScalar(field string, family frrtemplates.Family) *scalar {
 			}
 			return ""
 		},
-		sent: func(peer *Peer) bool { return slices.Contains(peer.Families, family) },
-		noEffect: fmt.Sprintf("no peer that the advertisement reaches from this node is sent %s routes: remove it, or see BGPPeer's spec.addressFamilies",
+		sent: func(peer *Peer) bool {
+			return slices.Contains(peer.Families, family) && (family != frrtemplates.IPv4 || !peer.hasExtendedNextHop())
+		},
+		noEffect: fmt.Sprintf("no peer that the advertisement reaches from this node is sent %s routes with a next hop of that family: remove it, or see BGPPeer's spec.addressFamilies",
 			familyNames[family]),
 	}
 }

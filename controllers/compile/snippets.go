@@ -30,7 +30,7 @@ type Snippet struct {
 func (b *builder) acceptSnippets(all []*v1alpha1.FRRSnippet) {
 	owned := snippet.Owned{Neighbors: map[string]bool{}}
 	for _, peer := range b.policy.Peers {
-		owned.Neighbors[peer.Address.String()] = true
+		owned.Neighbors[peer.End.String()] = true
 	}
 	sorted := slices.Clone(all)
 	slices.SortFunc(sorted, func(x, y *v1alpha1.FRRSnippet) int {

@@ -6,6 +6,7 @@
 package metrics
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,7 +90,8 @@ func truth(is bool) float64 {
 }
 
 func collectSession(out chan<- prometheus.Metric, s status.Session) {
-	labels := []string{s.Spec.Peer, s.Status.Address, s.Status.VRF}
+	// The address behind an interface may change: the series is the interface's.
+	labels := []string{s.Spec.Peer, cmp.Or(s.Status.Interface, s.Status.Address), s.Status.VRF}
 	if s.Status.State != v1alpha1.SessionUnknown {
 		gauge(out, sessionUp, truth(s.Status.State == v1alpha1.SessionEstablished), labels...)
 	}

@@ -24,10 +24,10 @@ func view() status.View {
 		Node: "n", Now: noon, DesiredHash: "x", Fresh: true,
 		Result: &compile.Result{
 			Config: frrtemplates.Config{Routers: []frrtemplates.Router{{
-				Neighbors: []frrtemplates.Neighbor{{Address: a}, {Address: b}},
+				Neighbors: []frrtemplates.Neighbor{{End: frrtemplates.End{Address: a}}, {End: frrtemplates.End{Address: b}}},
 				Families:  []frrtemplates.RouterFamily{{Family: frrtemplates.IPv4, Networks: make([]frrtemplates.Network, 2)}},
 			}}},
-			Origins: compile.Origins{Peers: map[compile.NeighborKey]string{{Address: a}: "tor-a", {Address: b}: "tor-b"}},
+			Origins: compile.Origins{Peers: map[compile.NeighborKey]string{{End: frrtemplates.End{Address: a}}: "tor-a", {End: frrtemplates.End{Address: b}}: "tor-b"}},
 			Issues:  []compile.Issue{{Reason: "SecretNotFound"}, {Reason: "SecretNotFound"}},
 		},
 		Report: &report.Report{

@@ -88,6 +88,7 @@ func (s *Store) selectorsChanged() {
 			s.readNetwork.add(from)
 		}
 		s.readNetwork.addGateway(peer.Spec.DefaultGateway)
+		s.readNetwork.addInterface(peer.Spec.Interface)
 		s.read.ofNodes.add(peer.Spec.NodeSelectors)
 		for _, value := range NodeValues(&peer.Spec) {
 			s.read.ofNodes.addKey(value.NodeLabel)

@@ -53,6 +53,12 @@ func (r *readNetwork) addGateway(family v1alpha1.GatewayFamily) {
 	}
 }
 
+func (r *readNetwork) addInterface(name string) {
+	if name != "" {
+		r.interfaces[name] = struct{}{}
+	}
+}
+
 func (r *readNetwork) add(from *v1alpha1.NodeAddressSource) {
 	if from.Interface != "" {
 		r.interfaces[from.Interface] = struct{}{}

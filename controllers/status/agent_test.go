@@ -28,13 +28,13 @@ func goodView() View {
 		Result: &compile.Result{
 			Config: frrtemplates.Config{Routers: []frrtemplates.Router{{
 				ASN:       64512,
-				Neighbors: []frrtemplates.Neighbor{{Address: tor, RemoteASN: 64513}},
+				Neighbors: []frrtemplates.Neighbor{{End: frrtemplates.End{Address: tor}, RemoteASN: 64513}},
 				Families: []frrtemplates.RouterFamily{
 					{Family: frrtemplates.IPv4, Networks: make([]frrtemplates.Network, 3)},
 					{Family: frrtemplates.IPv6, Networks: make([]frrtemplates.Network, 2)},
 				},
 			}}},
-			Origins: compile.Origins{Peers: map[compile.NeighborKey]string{{Address: tor}: "tor-a"}},
+			Origins: compile.Origins{Peers: map[compile.NeighborKey]string{{End: frrtemplates.End{Address: tor}}: "tor-a"}},
 		},
 		Report: &report.Report{AppliedHash: "new", AttemptedHash: "new", FRR: report.FRR{Version: "10.3"}},
 	}

@@ -33,7 +33,7 @@ func Sessions(view View) []Session {
 	for _, router := range view.Result.Config.Routers {
 		for i := range router.Neighbors {
 			neighbor := &router.Neighbors[i]
-			key := compile.NeighborKey{VRF: router.VRF, Address: neighbor.Address}
+			key := compile.NeighborKey{VRF: router.VRF, End: neighbor.End}
 			peer, found := view.Result.Origins.Peers[key]
 			if !found {
 				continue
@@ -56,20 +56,29 @@ func reportedSessions(view View) map[compile.NeighborKey]*report.Session {
 	}
 	for i := range view.Report.Sessions {
 		session := &view.Report.Sessions[i]
-		if address, err := netip.ParseAddr(session.Address); err == nil {
-			reported[compile.NeighborKey{VRF: session.VRF, Address: address.Unmap()}] = session
-		}
+		reported[compile.NeighborKey{VRF: session.VRF, End: endOf(session.Address)}] = session
 	}
 	return reported
 }
 
+// endOf reads FRR's name of a neighbor.
+func endOf(name string) frrtemplates.End {
+	if address, err := netip.ParseAddr(name); err == nil {
+		return frrtemplates.End{Address: address.Unmap()}
+	}
+	return frrtemplates.End{Interface: name}
+}
+
 func sessionStatus(view View, router *frrtemplates.Router, neighbor *frrtemplates.Neighbor, seen *report.Session) v1alpha1.BGPSessionStatus {
 	status := v1alpha1.BGPSessionStatus{
-		Address:   neighbor.Address.String(),
+		Interface: neighbor.Interface,
 		VRF:       router.VRF,
 		LocalASN:  int64(router.ASN),
 		RemoteASN: int64(neighbor.RemoteASN),
 		State:     v1alpha1.SessionIdle,
+	}
+	if neighbor.Address.IsValid() {
+		status.Address = neighbor.Address.String()
 	}
 	switch {
 	case seen != nil && (view.running() || view.Fresh && seen.State == string(v1alpha1.SessionIdle)):
@@ -80,6 +89,9 @@ func sessionStatus(view View, router *frrtemplates.Router, neighbor *frrtemplate
 	}
 	if seen == nil {
 		return status
+	}
+	if neighbor.Interface != "" {
+		status.Address = seen.LinkLocal
 	}
 	status.Since = second(seen.Since)
 	status.Flaps = &seen.Flaps

@@ -17,9 +17,9 @@ func TestVRFThatIsMissing(t *testing.T) {
 	tor := netip.MustParseAddr("192.0.2.1")
 	view := goodView()
 	view.Result.Config.Routers = append(view.Result.Config.Routers, frrtemplates.Router{
-		VRF: "red", ASN: 64600, Neighbors: []frrtemplates.Neighbor{{Address: tor, RemoteASN: 64513}},
+		VRF: "red", ASN: 64600, Neighbors: []frrtemplates.Neighbor{{End: frrtemplates.End{Address: tor}, RemoteASN: 64513}},
 	})
-	view.Result.Origins.Peers[compile.NeighborKey{VRF: "red", Address: tor}] = "tor-red"
+	view.Result.Origins.Peers[compile.NeighborKey{VRF: "red", End: frrtemplates.End{Address: tor}}] = "tor-red"
 	view.Result.Issues = []compile.Issue{{Object: compile.ObjectRef{Kind: "BGPPeer", Name: "z"}, Reason: "SecretNotFound"}}
 	view.Report.Sessions = []report.Session{
 		{Address: "192.0.2.1", State: "Established", LocalASN: 64512, RemoteASN: 64513},

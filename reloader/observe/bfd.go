@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/herald-lb/herald/reloader/report"
 	"github.com/herald-lb/herald/reloader/vty"
@@ -25,6 +26,7 @@ const noDiagnostic = "ok"
 func parseBFD(output string) (map[key]*report.BFD, error) {
 	var peers []struct {
 		Peer             string `json:"peer"`
+		Interface        string `json:"interface"`
 		VRF              string `json:"vrf"`
 		Status           string `json:"status"`
 		Diagnostic       string `json:"diagnostic"`
@@ -38,8 +40,13 @@ func parseBFD(output string) (map[key]*report.BFD, error) {
 		if p.VRF == "default" {
 			p.VRF = ""
 		}
-		all[key{p.VRF, p.Peer}] = &report.BFD{
+		path := &report.BFD{
 			State: bfdStates[p.Status], Diagnostic: unlessOK(p.Diagnostic), RemoteDiagnostic: unlessOK(p.RemoteDiagnostic),
+		}
+		all[key{p.VRF, p.Peer}] = path
+		if address, err := netip.ParseAddr(p.Peer); err == nil && address.IsLinkLocalUnicast() && p.Interface != "" {
+			// Another interface may have the same address behind it.
+			all[key{p.VRF, p.Interface}] = path
 		}
 	}
 	return all, nil

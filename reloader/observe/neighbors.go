@@ -3,6 +3,7 @@ package observe
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"sort"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ const established = "Established"
 // neighbor is what is read of "show bgp vrf all neighbors json". FRR 8.4 and
 // 10.3 agree in these names.
 type neighbor struct {
+	// Address is the neighbor's; of one behind an interface what was found there.
+	Address          string `json:"bgpNeighborAddr"`
 	RemoteAS         uint32 `json:"remoteAs"`
 	LocalAS          uint32 `json:"localAs"`
 	State            string `json:"bgpState"`
@@ -32,7 +35,10 @@ type neighbor struct {
 	BFD *struct{} `json:"peerBfdInfo"`
 	timers
 	GracefulRestart gracefulRestart `json:"gracefulRestartInfo"`
-	Families        map[string]struct {
+	Capabilities    struct {
+		ExtendedNextHop string `json:"extendedNexthop"`
+	} `json:"neighborCapabilities"`
+	Families map[string]struct {
 		Sent     int64 `json:"sentPrefixCounter"`
 		Accepted int64 `json:"acceptedPrefixCounter"`
 	} `json:"addressFamilyInfo"`
@@ -160,6 +166,8 @@ func session(k key, n neighbor, h history) report.Session {
 		State: n.State, Since: h.since, Flaps: n.Dropped,
 		LastResetReason: resetReason(n), LastResetTime: h.lastReset,
 	}
+	s.LinkLocal = n.linkLocal(k.address)
+	s.ExtendedNextHop = n.State == established && n.Capabilities.ExtendedNextHop == bothEnds
 	if n.VRFMissing {
 		s.VRFMissing, s.LastResetReason = true, fmt.Sprintf("the node has no VRF device %q", k.vrf)
 	}
@@ -177,6 +185,22 @@ func session(k key, n neighbor, h history) report.Session {
 		}
 	}
 	return s
+}
+
+// bothEnds have sent a capability.
+const bothEnds = "advertisedAndReceived"
+
+// linkLocal is the address that was found behind an interface, if the neighbor is
+// known by that.
+func (n *neighbor) linkLocal(name string) string {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return ""
+	}
+	address, err := netip.ParseAddr(n.Address)
+	if err != nil || !address.IsLinkLocalUnicast() {
+		return ""
+	}
+	return address.String()
 }
 
 // resetReason adds what the NOTIFICATION said (RFC 4271 section 4.5).

@@ -25,6 +25,9 @@ type difference struct {
 	// backing are lines by which FRR says what a VRF is made of (zebra's -n): they
 	// are nobody's wish and stay.
 	backing []Line
+	// staleInterfaces are lines of interfaces, their blocks' headers as contexts, that
+	// run and are not wanted.
+	staleInterfaces []Line
 }
 
 // lineDiff compares two sets of lines: missing ones are wanted and don't run.
@@ -144,9 +147,15 @@ func (d *difference) unexpectedBlocks(seen map[string]bool) {
 }
 
 // unexpectedLines of a block. Of a VRF they are without discard routes, which go
-// last, and without what stays.
+// last, and without what stays; an interface's are staleInterfaces.
 func (d *difference) unexpectedLines(header string, lines map[blockKey]bool) []blockKey {
 	keys := sortedKeys(lines)
+	if isInterface(header) {
+		for _, key := range keys {
+			d.staleInterfaces = append(d.staleInterfaces, Line{Context: header, Text: key.text})
+		}
+		return nil
+	}
 	if !isVRF(header) {
 		return keys
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ func Deltas(want *Config, state *State) []Delta {
 	d := compare(want, state)
 	var l deltas
 	l.lines("", d.top)
-	for _, line := range d.staleDiscards {
+	for _, line := range slices.Concat(d.staleDiscards, d.staleInterfaces) {
 		l.add(false, line.Context, line.Text)
 	}
 	l.lines("", d.lists)

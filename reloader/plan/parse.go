@@ -4,11 +4,12 @@ import "strings"
 
 // Words that open and close blocks.
 const (
-	routerPrefix   = "router bgp "
-	routeMapPrefix = "route-map "
-	familyPrefix   = "address-family "
-	vrfPrefix      = "vrf "
-	networkPrefix  = "network "
+	routerPrefix    = "router bgp "
+	routeMapPrefix  = "route-map "
+	familyPrefix    = "address-family "
+	vrfPrefix       = "vrf "
+	interfacePrefix = "interface "
+	networkPrefix   = "network "
 	// ipv6RoutePrefix starts a static route of IPv6.
 	ipv6RoutePrefix = "ipv6 route "
 	exitFamily      = "exit-address-family"

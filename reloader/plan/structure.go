@@ -6,7 +6,10 @@ import (
 	"strings"
 )
 
-const neighborPrefix = "neighbor "
+const (
+	neighborPrefix  = "neighbor "
+	interfaceSuffix = " interface"
+)
 
 // planStructure fills Edit, Reload and Target.
 func (d *difference) planStructure(p *Plan) {
@@ -29,6 +32,7 @@ func (d *difference) planStructure(p *Plan) {
 		d.writeMissing(&b, r)
 	}
 	d.writeListsGone(&b)
+	d.writeInterfacesGone(&b)
 	p.Edit = b.String()
 	p.Reload = d.needsReload()
 	if p.Edit != "" || p.Reload {
@@ -46,7 +50,7 @@ func (d *difference) writeGone(b *strings.Builder, r routerDiff) {
 	var commands strings.Builder
 	gone := goneNeighbors(r)
 	for _, name := range gone {
-		writeLine(&commands, 1, "no neighbor "+name)
+		writeLine(&commands, 1, "no "+declaration(r.have, name))
 	}
 	for _, name := range d.rewatched(r) {
 		writeLine(&commands, 1, "no neighbor "+name+" bfd")
@@ -62,9 +66,17 @@ func (d *difference) writeGone(b *strings.Builder, r routerDiff) {
 	writeLine(b, 0, exit)
 }
 
+// declaration begins a neighbor: it is known by an address, or as an interface.
+func declaration(r *Router, name string) string {
+	if behind := neighborPrefix + name + interfaceSuffix; slices.ContainsFunc(r.Lines, func(line string) bool { return strings.HasPrefix(line, behind+" ") }) {
+		return behind
+	}
+	return neighborPrefix + name
+}
+
 // goneNeighbors have lines that run and none that is wanted; only those named
-// by an address: others (interfaces, peer groups) have forms of their own and
-// are left to frr-reload.py.
+// by an address or an interface: peer groups have a form of their own and are left
+// to frr-reload.py.
 func goneNeighbors(r routerDiff) []string {
 	wanted := map[string]bool{}
 	for _, line := range r.want.Lines {
@@ -73,7 +85,10 @@ func goneNeighbors(r routerDiff) []string {
 	var gone []string
 	for _, line := range r.lines.unexpected {
 		name := neighborOf(line)
-		if _, err := netip.ParseAddr(name); err == nil && !wanted[name] && !slices.Contains(gone, name) {
+		if wanted[name] || slices.Contains(gone, name) {
+			continue
+		}
+		if _, err := netip.ParseAddr(name); err == nil || strings.HasSuffix(declaration(r.have, name), interfaceSuffix) {
 			gone = append(gone, name)
 		}
 	}
@@ -202,7 +217,7 @@ func (d *difference) file(routers []*Router, more ...Line) string {
 	for _, line := range d.state.keptLines() {
 		writeLine(&b, 0, line)
 	}
-	out := &Config{Blocks: d.blocksWith(slices.Concat(more, d.backing)), RouteMaps: d.runningMaps(), Routers: routers}
+	out := &Config{Blocks: d.blocksWith(slices.Concat(more, d.backing, d.staleInterfaces)), RouteMaps: d.runningMaps(), Routers: routers}
 	for _, line := range more {
 		if line.Context == "" {
 			out.Top = append(out.Top, line.Text)
@@ -220,7 +235,8 @@ func (d *difference) file(routers []*Router, more ...Line) string {
 	return b.String()
 }
 
-// blocksWith are the wanted blocks as FRR prints them, and some lines of VRFs more.
+// blocksWith are the wanted blocks as FRR prints them, and some lines of VRFs and
+// interfaces more.
 func (d *difference) blocksWith(more []Line) []*Block {
 	var blocks []*Block
 	for _, want := range d.want.Blocks {
@@ -237,7 +253,7 @@ func (d *difference) blocksWith(more []Line) []*Block {
 		at := slices.IndexFunc(blocks, func(b *Block) bool { return b.Header == line.Context })
 		if at < 0 {
 			at = len(blocks)
-			blocks = append(blocks, &Block{Header: line.Context, Footer: exitVRF})
+			blocks = append(blocks, &Block{Header: line.Context, Footer: footerOf(line.Context)})
 		}
 		blocks[at].Lines = append(blocks[at].Lines, BlockLine{Text: line.Text, Depth: 1})
 	}

@@ -94,9 +94,15 @@ type FRR struct {
 
 // Session is one BGP session.
 type Session struct {
-	// Address of the neighbor, and its VRF ("" is the default VRF).
+	// Address of the neighbor as FRR is told it: for one behind an interface, the
+	// interface's name. VRF "" is the default VRF.
 	Address string `json:"address"`
 	VRF     string `json:"vrf,omitempty"`
+	// LinkLocal address that FRR found behind the interface; empty: none yet.
+	LinkLocal string `json:"linkLocal,omitempty"`
+	// ExtendedNextHop says that both ends agreed on IPv4 routes with IPv6 next hops
+	// (RFC 8950).
+	ExtendedNextHop bool `json:"extendedNextHop,omitempty"`
 	// VRFMissing says that the node's kernel has no such VRF.
 	VRFMissing bool   `json:"vrfMissing,omitempty"`
 	LocalASN   uint32 `json:"localASN"`

@@ -20,8 +20,10 @@ const (
 	name = `herald[A-Za-z0-9._-]*`
 	// profile of BFD has the object's name, which is made harmless.
 	profile = `[a-z0-9._-]+`
-	// vrf is a device's name.
-	vrf = `[A-Za-z0-9][A-Za-z0-9._-]{0,14}`
+	// device is the name of a VRF or an interface.
+	device = `[A-Za-z0-9][A-Za-z0-9._-]{0,14}`
+	// end is what FRR calls a neighbor.
+	end = `(?:` + address + `|` + device + `)`
 	// community and large, as FRR spells them.
 	community = `(?:[0-9]+:[0-9]+|[a-zA-Z][A-Za-z0-9-]*)`
 	large     = `[0-9]+:[0-9]+:[0-9]+`
@@ -33,7 +35,7 @@ var lines = []string{
 	`(?:no )?ip(?:v6)? forwarding`,
 	` ?ip(?:v6)? nht resolve-via-default`,
 	` ?ip(?:v6)? route ` + prefix + ` blackhole 254`,
-	`vrf ` + vrf, `exit-vrf`,
+	`vrf ` + device, `exit-vrf`,
 	`ip(?:v6)? prefix-list ` + name + ` seq ` + number + ` permit ` + prefix + `(?: ge ` + number + `)?(?: le ` + number + `)?`,
 	` match ip(?:v6)? address prefix-list ` + name,
 	// bfd
@@ -49,24 +51,25 @@ var lines = []string{
 	` set large-community ` + large + `(?: ` + large + `)*`,
 	` set ip next-hop ` + v4, ` set ipv6 next-hop global ` + v6,
 	` set local-preference ` + number, ` set metric ` + number,
+	`interface ` + device, ` ipv6 nd ra-lifetime 0`,
 	// router bgp
-	`router bgp ` + number + `(?: vrf ` + vrf + `)?`,
+	`router bgp ` + number + `(?: vrf ` + device + `)?`,
 	` bgp router-id ` + v4,
 	` no bgp default ipv4-unicast`, ` coalesce-time 0`, ` no bgp network import-check`,
 	` bgp graceful-restart preserve-fw-state`,
-	` neighbor ` + address + ` remote-as (?:` + number + `|internal|external)`,
-	` neighbor ` + address + ` local-as ` + number + ` no-prepend replace-as`,
-	` neighbor ` + address + ` bfd(?: profile ` + profile + `)?`,
-	` neighbor ` + address + ` password [!-~]+`,
-	` neighbor ` + address + ` (?:port|ebgp-multihop|ttl-security hops|timers connect) ` + number,
-	` neighbor ` + address + ` timers ` + number + ` ` + number,
-	` neighbor ` + address + ` (?:disable-connected-check|graceful-restart)`,
-	` neighbor ` + address + ` update-source ` + address,
+	` neighbor (?:` + address + `|` + device + ` interface v6only) remote-as (?:` + number + `|internal|external)`,
+	` neighbor ` + end + ` local-as ` + number + ` no-prepend replace-as`,
+	` neighbor ` + end + ` bfd(?: profile ` + profile + `)?`,
+	` neighbor ` + end + ` password [!-~]+`,
+	` neighbor ` + end + ` (?:port|ebgp-multihop|ttl-security hops|timers connect) ` + number,
+	` neighbor ` + end + ` timers ` + number + ` ` + number,
+	` neighbor ` + end + ` (?:disable-connected-check|graceful-restart)`,
+	` neighbor ` + end + ` update-source ` + address,
 	` address-family ipv[46] unicast`, ` exit-address-family`,
 	`  network ` + prefix + ` route-map ` + name,
-	`  neighbor ` + address + ` activate`,
-	`  neighbor ` + address + ` maximum-prefix ` + number + ` restart 5`,
-	`  neighbor ` + address + ` route-map ` + name + ` (?:in|out)`,
+	`  neighbor ` + end + ` activate`,
+	`  neighbor ` + end + ` maximum-prefix ` + number + ` restart 5`,
+	`  neighbor ` + end + ` route-map ` + name + ` (?:in|out)`,
 }
 
 var known = regexp.MustCompile(`^(?:` + strings.Join(lines, `|`) + `)$`)

@@ -90,6 +90,21 @@ func SetUp(box *sandbox.Box, name string, up bool) error {
 	return Batch(box, "link set "+name+" "+state)
 }
 
+// LinkLocal is the link-local address that an interface was given by the kernel.
+func LinkLocal(box *sandbox.Box, name string) (netip.Addr, error) {
+	var addr netip.Addr
+	err := wait.Until(context.Background(), name+" of "+box.Name()+" has a link-local address", wait.Process, func(ctx context.Context) (bool, error) {
+		out, err := box.Run(ctx, "ip", "-6", "-oneline", "addr", "show", "dev", name, "scope", "link")
+		if words := strings.Fields(out); err == nil && len(words) > 3 && !strings.Contains(out, "tentative") {
+			var prefix netip.Prefix
+			prefix, err = netip.ParsePrefix(words[3])
+			addr = prefix.Addr()
+		}
+		return addr.IsValid(), err
+	})
+	return addr, err
+}
+
 // Remove takes an interface away, and the other end of its cable with it. One
 // that isn't there is no error.
 func Remove(box *sandbox.Box, name string) { _ = Batch(box, "link del "+name) }

@@ -98,7 +98,13 @@ func birdConfig(c Config) string {
 		b.WriteString("protocol bfd { interface \"*\" { interval 300 ms; }; multihop { interval 300 ms; }; }\n")
 	}
 	for _, n := range c.Neighbors {
-		fmt.Fprintf(&b, "protocol bgp %s {\n  local port %d as %d;\n  neighbor %s port 179 as %d;\n", birdName(n.Address), c.port(), c.ASN, n.Address, n.ASN)
+		address, nextHop := n.Address.String(), ""
+		if n.Interface != "" {
+			// So that the neighbor finds the router (RFC 4861), not as a default one.
+			fmt.Fprintf(&b, "protocol radv { interface \"%s\" { max ra interval 4; default lifetime 0; }; }\n", n.Interface)
+			address, nextHop = address+"%'"+n.Interface+"'", "extended next hop on; "
+		}
+		fmt.Fprintf(&b, "protocol bgp %s {\n  local port %d as %d;\n  neighbor %s port 179 as %d;\n", birdName(n.Address), c.port(), c.ASN, address, n.ASN)
 		b.WriteString("  connect delay time 2; connect retry time 1; error wait time 1,4; graceful restart aware;\n")
 		if n.ASN == c.ASN {
 			b.WriteString("  direct;\n") // else BIRD takes an iBGP neighbor for a remote one, with recursive next hops
@@ -123,7 +129,11 @@ func birdConfig(c Config) string {
 			b.WriteString("  ttl security on;\n")
 		}
 		for _, family := range []Family{IPv4, IPv6} {
-			fmt.Fprintf(&b, "  %s { import all; export where source = RTS_STATIC; };\n", family)
+			extended := ""
+			if family == IPv4 {
+				extended = nextHop
+			}
+			fmt.Fprintf(&b, "  %s { %simport all; export where source = RTS_STATIC; };\n", family, extended)
 		}
 		b.WriteString("}\n")
 	}
@@ -210,9 +220,12 @@ func (r *birdRouter) parseRoutes(out string) Routes {
 func (route *Route) setBIRD(name, value string) {
 	switch name {
 	case "next_hop":
-		// For IPv6 the global address comes first, the link-local after it.
-		if words := strings.Fields(value); len(words) > 0 {
-			route.NextHop, _ = netip.ParseAddr(words[0])
+		// For IPv6 the global address comes first, "::" for none, the link-local after it.
+		for _, word := range strings.Fields(value) {
+			if addr, err := netip.ParseAddr(word); err == nil && !addr.IsUnspecified() {
+				route.NextHop = addr
+				break
+			}
 		}
 	case "as_path":
 		for _, word := range strings.Fields(value) {
@@ -276,7 +289,7 @@ func (r *birdRouter) Sessions(ctx context.Context) (map[netip.Addr]Session, erro
 		if err != nil {
 			continue
 		}
-		sessions[addr] = birdSession(strings.TrimLeft(block, "\n"))
+		sessions[addr.WithZone("")] = birdSession(strings.TrimLeft(block, "\n"))
 	}
 	return sessions, nil
 }

@@ -41,21 +41,25 @@ func frrConfig(c Config) string {
 	b.WriteString(" no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n" +
 		" bgp bestpath as-path multipath-relax\n")
 	for _, n := range c.Neighbors {
-		fmt.Fprintf(&b, " neighbor %s remote-as %d\n neighbor %s timers connect 1\n", n.Address, n.ASN, n.Address)
+		name, behind := n.frrName(), ""
+		if n.Interface != "" {
+			behind = " interface"
+		}
+		fmt.Fprintf(&b, " neighbor %s%s remote-as %d\n neighbor %s timers connect 1\n", name, behind, n.ASN, name)
 		if c.Passive {
-			fmt.Fprintf(&b, " neighbor %s passive\n", n.Address)
+			fmt.Fprintf(&b, " neighbor %s passive\n", name)
 		}
 		if c.isFar(n) {
 			fmt.Fprintf(&b, " neighbor %s ebgp-multihop 254\n neighbor %s update-source %s\n", n.Address, n.Address, c.Far)
 		}
 		if c.BFD {
-			fmt.Fprintf(&b, " neighbor %s bfd\n", n.Address)
+			fmt.Fprintf(&b, " neighbor %s bfd\n", name)
 		}
 		if n.Password != "" {
-			fmt.Fprintf(&b, " neighbor %s password %s\n", n.Address, n.Password)
+			fmt.Fprintf(&b, " neighbor %s password %s\n", name, n.Password)
 		}
 		if n.TTLSecurity {
-			fmt.Fprintf(&b, " neighbor %s ttl-security hops 1\n", n.Address)
+			fmt.Fprintf(&b, " neighbor %s ttl-security hops 1\n", name)
 		}
 	}
 	for _, family := range []Family{IPv4, IPv6} {
@@ -66,8 +70,8 @@ func frrConfig(c Config) string {
 			}
 		}
 		for _, n := range c.Neighbors {
-			fmt.Fprintf(&b, "  neighbor %s activate\n", n.Address)
-			if family == IPv6 {
+			fmt.Fprintf(&b, "  neighbor %s activate\n", n.frrName())
+			if family == IPv6 && n.Interface == "" {
 				// Else packets go to the link-local address, which the test can't tell
 				// from another node's.
 				fmt.Fprintf(&b, "  neighbor %s route-map GLOBAL in\n", n.Address)
@@ -77,6 +81,14 @@ func frrConfig(c Config) string {
 	}
 	b.WriteString("exit\nroute-map GLOBAL permit 1\n set ipv6 next-hop prefer-global\nexit\n")
 	return b.String()
+}
+
+// frrName is what FRR calls a neighbor.
+func (n Neighbor) frrName() string {
+	if n.Interface != "" {
+		return n.Interface
+	}
+	return n.Address.String()
 }
 
 // Configure implements Router.
@@ -189,6 +201,7 @@ func (r *frrRouter) Sessions(context.Context) (map[netip.Addr]Session, error) {
 		return nil, fmt.Errorf("router %q: %w", r.Config().Name, err)
 	}
 	var neighbors map[string]struct {
+		Address     string `json:"bgpNeighborAddr"`
 		State       string `json:"bgpState"`
 		Since       int64  `json:"bgpTimerUpEstablishedEpoch"`
 		Transitions int    `json:"connectionsEstablished"`
@@ -199,8 +212,11 @@ func (r *frrRouter) Sessions(context.Context) (map[netip.Addr]Session, error) {
 		return nil, fmt.Errorf("router %q: neighbors: %w", r.Config().Name, err)
 	}
 	sessions := map[netip.Addr]Session{}
-	for address, n := range neighbors {
-		addr, err := netip.ParseAddr(address)
+	for name, n := range neighbors {
+		addr, err := netip.ParseAddr(name)
+		if err != nil { // the name of an interface: what was found behind it
+			addr, err = netip.ParseAddr(n.Address)
+		}
 		if err != nil {
 			continue
 		}
@@ -248,8 +264,14 @@ func (r *frrRouter) Enable(_ context.Context, neighbor netip.Addr) error {
 }
 
 func (r *frrRouter) shutdown(neighbor netip.Addr, no string) error {
+	name := neighbor.String()
+	for _, n := range r.Config().Neighbors {
+		if n.Address == neighbor {
+			name = n.frrName()
+		}
+	}
 	_, err := r.frr.Vtysh("-c", "configure terminal", "-c", "router bgp "+strconv.FormatUint(uint64(r.Config().ASN), 10),
-		"-c", fmt.Sprintf("%sneighbor %s shutdown", no, neighbor))
+		"-c", fmt.Sprintf("%sneighbor %s shutdown", no, name))
 	return err
 }
 

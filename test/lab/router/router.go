@@ -42,6 +42,9 @@ func FamilyOf(p netip.Prefix) Family {
 // Neighbor is a node's address that the router has a session with.
 type Neighbor struct {
 	Address netip.Addr
+	// Interface of the router that the neighbor is behind, "unnumbered": Address is
+	// its link-local one there. FRR and BIRD.
+	Interface string
 	// ASN that the neighbor must have.
 	ASN uint32
 	// Password for TCP MD5 (RFC 2385), none if empty.
