@@ -24,8 +24,10 @@ type Manifest struct {
 
 // Objects are those that Herald reads, in no particular order.
 type Objects struct {
-	Pools          []*v1alpha1.IPAddressPool
-	Peers          []*v1alpha1.BGPPeer
+	Pools []*v1alpha1.IPAddressPool
+	Peers []*v1alpha1.BGPPeer
+	// Heralds: the API server takes one, named default.
+	Heralds        []*v1alpha1.Herald
 	Advertisements []*v1alpha1.BGPAdvertisement
 	Communities    []*v1alpha1.Community
 	Profiles       []*v1alpha1.BFDProfile
@@ -124,6 +126,7 @@ func (o *Objects) lists() map[metav1.GroupKind]list {
 		herald("BGPAdvertisement"): typed[v1alpha1.BGPAdvertisement, *v1alpha1.BGPAdvertisement]{&o.Advertisements},
 		herald("Community"):        typed[v1alpha1.Community, *v1alpha1.Community]{&o.Communities},
 		herald("BFDProfile"):       typed[v1alpha1.BFDProfile, *v1alpha1.BFDProfile]{&o.Profiles},
+		herald("Herald"):           typed[v1alpha1.Herald, *v1alpha1.Herald]{&o.Heralds},
 		herald("FRRSnippet"):       typed[v1alpha1.FRRSnippet, *v1alpha1.FRRSnippet]{&o.Snippets},
 
 		{Kind: "Node"}:      typed[corev1.Node, *corev1.Node]{&o.Nodes},
