@@ -47,7 +47,9 @@ var valid = map[string]func() map[string]any{
 			"image": "example.com/herald:v1", "frrImage": "example.com/frr@sha256:0", "imagePullPolicy": "Never",
 			"imagePullSecrets": []any{map[string]any{"name": "pull"}}, "nodeSelector": map[string]any{"edge": "yes"},
 			"tolerations": []any{map[string]any{"operator": "Exists"}},
-			"resources":   map[string]any{"frr": container, "agent": container, "reloader": container},
+			"logLevel":    "debug", "ignoreExcludeLabel": true, "protectedCIDRs": []any{"10.0.0.0/8", "2001:db8::/32"},
+			"announceGate": map[string]any{"mode": "Off", "timeout": "1m30s"}, "compatibility": map[string]any{"metallbAnnotations": true},
+			"resources": map[string]any{"frr": container, "agent": container, "reloader": container},
 		}
 	},
 	"BFDProfile": func() map[string]any {
@@ -182,6 +184,13 @@ var _ = Describe("Admission", func() {
 		Entry("an unknown policy", "imagePullPolicy", "Sometimes", "Unsupported value"),
 		Entry("too many Secrets", "imagePullSecrets", items(17, "x"), "must have at most 16 items"),
 		Entry("too many tolerations", "tolerations", make([]any, 33), "must have at most 32 items"),
+		Entry("an unknown level", "logLevel", "loud", "Unsupported value"),
+		Entry("host bits", "protectedCIDRs", []any{"10.0.0.1/8"}, "must be a CIDR in canonical form"),
+		Entry("an address", "protectedCIDRs", []any{"10.0.0.1"}, "must be a CIDR in canonical form"),
+		Entry("one CIDR twice", "protectedCIDRs", []any{"10.0.0.0/8", "10.0.0.0/8"}, "Duplicate value"),
+		Entry("an unknown mode", "announceGate", map[string]any{"mode": "On"}, "Unsupported value"),
+		Entry("a long wait", "announceGate", map[string]any{"timeout": "11m"}, "must be 1s to 10m"),
+		Entry("no wait", "announceGate", map[string]any{"timeout": "0s"}, "must be 1s to 10m"),
 		Entry("no quantity", "resources", map[string]any{"frr": map[string]any{"limits": map[string]any{"memory": "much"}}}, "resources.frr.limits"),
 	)
 	It("takes no Herald object of another name", func() {

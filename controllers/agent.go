@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/gates"
 	"github.com/herald-lb/herald/controllers/hostnetwork"
@@ -36,6 +38,8 @@ type AgentOptions struct {
 	SysctlRoot string
 	Clock      clock.Clock
 	Log        logr.Logger
+	// SetLogLevel is told the Herald object's, empty where it says none; nil: it stays.
+	SetLogLevel func(v1alpha1.LogLevel)
 	// Metrics takes what the agent knows, for Prometheus; nil: nobody asks.
 	Metrics prometheus.Registerer
 }
@@ -87,6 +91,14 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	}
 	keeper := gates.NewKeeper(prober, options.Clock, nodes.OpenGates)
 	nodes.Want = keeper.Want
+	nodes.Heed = func(herald *v1alpha1.Herald) {
+		timeout := time.Duration(0)
+		if settings := snapshot.SettingsOf(herald); settings != nil {
+			timeout = settings.GateTimeout
+		}
+		keeper.SetTimeout(timeout)
+		heedLogLevel(herald, options.SetLogLevel)
+	}
 	cluster := NewClusterWatch(mgr, nodes.SetCluster)
 	nodes.Peers = cluster.Want
 	if options.Metrics != nil {
@@ -98,6 +110,17 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	watch := &ExchangeWatch{Dir: options.ExchangeDir, ReportChanged: reports.ReportChanged, ConfigChanged: nodes.ConfigChanged}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
 		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster))
+}
+
+// heedLogLevel tells the log level of the Herald object.
+func heedLogLevel(herald *v1alpha1.Herald, set func(v1alpha1.LogLevel)) {
+	var level v1alpha1.LogLevel
+	if herald != nil {
+		level = herald.Spec.LogLevel
+	}
+	if set != nil {
+		set(level)
+	}
 }
 
 // takeOver begins where the last agent of this boot ended: what its file holds

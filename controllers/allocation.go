@@ -42,6 +42,13 @@ func (a *allocation) isReady() bool {
 	return a.ready
 }
 
+// outdate: what Services ask for has to be read again.
+func (a *allocation) outdate() {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.ready = false
+}
+
 func (a *allocation) rebuild(set *pools.Set, demands []allocator.Demand) effects {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()

@@ -26,6 +26,8 @@ var allRequest = types.NamespacedName{}
 type fleet struct {
 	cache   cache.Cache
 	watches fleetWatches
+	// heed is told the Herald object, nil when there is none any more.
+	heed func(*v1alpha1.Herald)
 	// peers and those after it are the reconcilers to tell.
 	peers, advertisements, communities, profiles, snippets, services trigger
 
@@ -37,8 +39,8 @@ type fleet struct {
 	annotations snapshot.Keys
 }
 
-func newFleet(c cache.Cache) *fleet {
-	return &fleet{cache: c, stale: true, state: status.Fleet{
+func newFleet(c cache.Cache, heed func(*v1alpha1.Herald)) *fleet {
+	return &fleet{cache: c, heed: heed, stale: true, state: status.Fleet{
 		Reports: map[string]status.NodeReport{}, Established: map[status.SessionKey]bool{},
 	}}
 }
@@ -90,6 +92,7 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 	communities := &v1alpha1.CommunityList{}
 	profiles := &v1alpha1.BFDProfileList{}
 	snippets := &v1alpha1.FRRSnippetList{}
+	heralds := &v1alpha1.HeraldList{}
 	for kind, list := range map[string]func() error{
 		"Nodes":             func() error { return f.cache.List(ctx, nodes) },
 		"IPAddressPools":    func() error { return f.cache.List(ctx, pools) },
@@ -98,14 +101,20 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 		"Communities":       func() error { return f.cache.List(ctx, communities) },
 		"BFDProfiles":       func() error { return f.cache.List(ctx, profiles) },
 		"FRRSnippets":       func() error { return f.cache.List(ctx, snippets) },
+		"Heralds":           func() error { return f.cache.List(ctx, heralds) },
 	} {
 		if err := list(); err != nil {
 			return nil, snapshot.Snapshot{}, fmt.Errorf("list of %s: %w", kind, err)
 		}
 	}
 	slices.SortFunc(nodes.Items, func(a, b corev1.Node) int { return strings.Compare(a.Name, b.Name) })
+	var settings *snapshot.Settings
+	for i := range heralds.Items {
+		settings = snapshot.SettingsOf(&heralds.Items[i])
+	}
 	return nodes.Items, snapshot.Snapshot{
-		Pools: pointers(pools.Items), Peers: pointers(peers.Items), Advertisements: pointers(advertisements.Items),
+		Settings: settings,
+		Pools:    pointers(pools.Items), Peers: pointers(peers.Items), Advertisements: pointers(advertisements.Items),
 		Communities: pointers(communities.Items),
 		BFDProfiles: pointers(profiles.Items),
 		Snippets:    pointers(snippets.Items),
@@ -118,6 +127,15 @@ func (f *fleet) policiesChanged() {
 	f.stale = true
 	f.mutex.Unlock()
 	f.tellAll()
+}
+
+// heraldChanged: settings that compile reads, and others.
+func (f *fleet) heraldChanged(herald *v1alpha1.Herald, gone bool) {
+	if gone {
+		herald = nil
+	}
+	f.heed(herald)
+	f.policiesChanged()
 }
 
 // namespaceChanged: a Namespace has come, gone or got other labels, which

@@ -229,6 +229,39 @@ var _ = Describe("The Herald object", func() {
 		Expect(herald().Status.Nodes.FRROutdated).To(Equal(int32(1)))
 	})
 
+	It("says live which annotations are read and which label excludes, and rolls nothing", func() {
+		levels := make(chan v1alpha1.LogLevel, 100)
+		startManager(controllers.Options{Self: selfOf("v1"), SetLogLevel: func(level v1alpha1.LogLevel) { levels <- level }})
+		create(newHerald(), newPool("p", "203.0.113.0/24"))
+		installed()
+		asks := newService("asks", "4")
+		asks.Annotations = map[string]string{"metallb.io/loadBalancerIPs": "203.0.113.9"}
+		create(asks, newService("plain", "4"))
+		Eventually(addresses("asks")).Should(Equal("203.0.113.0"))
+		Eventually(addresses("plain")).Should(Equal("203.0.113.1"))
+		Eventually(heraldSays(v1alpha1.ConditionAccepted)).Should(HavePrefix("True"))
+		before := daemons(install.Agent).ResourceVersion
+		change(newHerald(), func(h *v1alpha1.Herald) {
+			h.Spec.Compatibility.MetalLBAnnotations, h.Spec.LogLevel = true, "debug"
+		})
+		Eventually(addresses("asks")).Should(Equal("203.0.113.9"))
+		Eventually(levels).Should(Receive(Equal(v1alpha1.LogLevel("debug"))))
+		Expect(addresses("plain")()).To(Equal("203.0.113.1"))
+		change(newHerald(), func(h *v1alpha1.Herald) { h.Spec = v1alpha1.HeraldSpec{} })
+		Eventually(levels).Should(Receive(BeEmpty()))
+		Consistently(addresses("asks")).Should(Equal("203.0.113.9"), "what a Service has it keeps")
+
+		excluded := newNode("n1", map[string]string{corev1.LabelNodeExcludeBalancers: ""})
+		create(excluded, &v1alpha1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: "all"}})
+		create(newPeer("tor", "192.0.2.1"))
+		Eventually(announced("plain")).Should(Equal("False NodesExcluded"))
+		change(newHerald(), func(h *v1alpha1.Herald) { h.Spec.IgnoreExcludeLabel = true })
+		// The first condition of a Service is written at once, the next one later.
+		create(newService("late", "4"))
+		Eventually(announced("late")).Should(Equal("False NoEndpoint"))
+		Expect(daemons(install.Agent).ResourceVersion).To(Equal(before))
+	})
+
 	It("isn't deleted by a slip while prefixes are announced, and takes everything with it when that is confirmed", func() {
 		first := runOperator("v1")
 		create(newHerald(), newNode("n1", nil))

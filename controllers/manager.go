@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/install"
 	"github.com/herald-lb/herald/controllers/status"
 )
@@ -42,8 +43,10 @@ type Options struct {
 	Lease       Lease
 	// Metrics and Probes are the addresses to listen on; "0" is none.
 	Metrics, Probes string
-	// Annotations of Services that are read.
+	// Annotations of Services that are read, also where the Herald object names none.
 	Annotations status.Annotations
+	// SetLogLevel is told the Herald object's, empty where it says none; nil: it stays.
+	SetLogLevel func(v1alpha1.LogLevel)
 	// Self is what the manager knows of itself; its Namespace is that of Options.
 	Self install.Self
 }

@@ -53,6 +53,9 @@ type NodeReconciler struct {
 	Want func(gates.Wanted)
 	// Peers is told the peers that the node is compiled with.
 	Peers func([]*v1alpha1.BGPPeer)
+	// Heed is told the Herald object, nil when there is none any more: what it says
+	// of other things than the configuration.
+	Heed func(*v1alpha1.Herald)
 	// Done is told every outcome.
 	Done func(Outcome)
 
@@ -186,5 +189,5 @@ func (r *NodeReconciler) sources(informers cache.Cache, node string) []source.Ty
 		r.queue = queue
 		return nil
 	})
-	return append(storeSources(informers, r.Store, node), takeQueue)
+	return append(storeSources(informers, r.Store, node, r.Heed), takeQueue)
 }

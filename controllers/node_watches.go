@@ -39,8 +39,13 @@ func feed[T client.Object](informers cache.Cache, object T, set, remove func(T) 
 }
 
 // storeSources are the watches of everything that a configuration is made from.
-func storeSources(informers cache.Cache, store *snapshot.Store, node string) []source.TypedSource[wake] {
+func storeSources(informers cache.Cache, store *snapshot.Store, node string, heed func(*v1alpha1.Herald)) []source.TypedSource[wake] {
+	settings := func(herald *v1alpha1.Herald) bool {
+		heed(herald)
+		return store.SetSettings(snapshot.SettingsOf(herald))
+	}
 	return []source.TypedSource[wake]{
+		feed(informers, &v1alpha1.Herald{}, settings, func(*v1alpha1.Herald) bool { return settings(nil) }),
 		feed(informers, &corev1.Node{},
 			func(n *corev1.Node) bool { return store.SetNode(snapshot.TrimNode(n)) },
 			func(*corev1.Node) bool { return store.DeleteNode() }),

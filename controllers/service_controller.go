@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -45,8 +46,24 @@ type serviceReconciler struct {
 	// shown yet.
 	unseen map[types.NamespacedName]uint64
 	tell   teller
-	// annotations that are read.
-	annotations status.Annotations
+	// annotations that are read: fallback, and what the Herald object adds.
+	annotations atomic.Pointer[status.Annotations]
+	fallback    status.Annotations
+	// self asks for a look at everything.
+	self trigger
+}
+
+// heed takes which annotations are read from the Herald object, nil where there is
+// none. Others than before: everything is asked for again, as by a new leader.
+func (r *serviceReconciler) heed(herald *v1alpha1.Herald) {
+	next := r.fallback
+	if herald != nil {
+		next.MetalLB = next.MetalLB || herald.Spec.Compatibility.MetalLBAnnotations
+	}
+	if before := r.annotations.Swap(&next); before != nil && *before != next {
+		r.alloc.outdate()
+		r.self.enqueue(poolsRequest)
+	}
 }
 
 func (r *serviceReconciler) setup(mgr ctrl.Manager) error {
@@ -57,6 +74,7 @@ func (r *serviceReconciler) setup(mgr ctrl.Manager) error {
 			return []ctrl.Request{{NamespacedName: poolsRequest}}
 		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.servicesIn), builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WatchesRawSource(r.self.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(r)
 }
@@ -118,7 +136,7 @@ func (r *serviceReconciler) decide(ctx context.Context, service *corev1.Service)
 	if err := r.client.Get(ctx, types.NamespacedName{Name: key.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("service %q: namespace: %w", key, err)
 	}
-	decision, effects := r.alloc.set(r.annotations.DemandOf(service, namespace.Labels))
+	decision, effects := r.alloc.set(r.annotations.Load().DemandOf(service, namespace.Labels))
 	r.spread(ctx, effects)
 	if status.ApplyDecision(service.DeepCopy(), decision) {
 		r.writes.enqueue(key)
@@ -203,7 +221,7 @@ func (r *serviceReconciler) listDemands(ctx context.Context) ([]allocator.Demand
 		}
 		for i := range list.Items {
 			if service := &list.Items[i]; snapshot.IsHeralds(service) {
-				demands = append(demands, r.annotations.DemandOf(service, labels[service.Namespace]))
+				demands = append(demands, r.annotations.Load().DemandOf(service, labels[service.Namespace]))
 			}
 		}
 		if page = list.Continue; page == "" {

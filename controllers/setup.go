@@ -6,18 +6,25 @@ import (
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
 )
 
 // setup adds all reconcilers of the manager.
 func setup(mgr ctrl.Manager, options Options) error {
 	client, live := mgr.GetClient(), mgr.GetAPIReader()
 	recorder := mgr.GetEventRecorder(reportingController)
-	alloc, fleet := newAllocation(), newFleet(mgr.GetCache())
+	alloc := newAllocation()
+	service := &serviceReconciler{
+		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder}, fallback: options.Annotations,
+	}
+	service.heed(nil)
+	fleet := newFleet(mgr.GetCache(), func(herald *v1alpha1.Herald) {
+		service.heed(herald)
+		heedLogLevel(herald, options.SetLogLevel)
+	})
 	if err := fleet.watch(context.Background()); err != nil {
 		return err
-	}
-	service := &serviceReconciler{
-		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder}, annotations: options.Annotations,
 	}
 	refusal := refusal{reason: make(chan error, 1)}
 	if err := mgr.Add(refusal); err != nil {

@@ -69,6 +69,89 @@ type HeraldSpec struct {
 	// resources of the containers on each node.
 	// +optional
 	Resources HeraldResources `json:"resources,omitempty"`
+
+	// logLevel of manager and agents: debug, info or error. A change holds at once and
+	// restarts nothing.
+	// Default: info, or what they were started with.
+	// +optional
+	LogLevel LogLevel `json:"logLevel,omitempty"`
+
+	// ignoreExcludeLabel: nodes with the label
+	// node.kubernetes.io/exclude-from-external-load-balancers announce like the others.
+	// Some installers put it on the nodes of the control plane.
+	// Default: false. Resets no session.
+	// +optional
+	IgnoreExcludeLabel bool `json:"ignoreExcludeLabel,omitempty"`
+
+	// protectedCIDRs are never received from a router, nor anything more specific,
+	// whatever a peer's receive says; beside what is always protected: the addresses of
+	// nodes, pods, Services and pools.
+	// Default: none. Resets no session.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	ProtectedCIDRs []ProtectedCIDR `json:"protectedCIDRs,omitempty"`
+
+	// announceGate says what a node waits for, before it announces a Service for the
+	// first time since it booted.
+	// +optional
+	AnnounceGate AnnounceGate `json:"announceGate,omitempty"`
+
+	// compatibility with what other load balancers' users have written.
+	// +optional
+	Compatibility Compatibility `json:"compatibility,omitempty"`
+}
+
+// LogLevel is how much is logged.
+// +kubebuilder:validation:Enum=debug;info;error
+type LogLevel string
+
+// ProtectedCIDR is a prefix that is never received.
+//
+// +kubebuilder:validation:MinLength=4
+// +kubebuilder:validation:MaxLength=43
+// +kubebuilder:validation:XValidation:rule="isCIDR(self) && cidr(self) == cidr(self).masked() && string(cidr(self)) == self",message="must be a CIDR in canonical form, for example 10.0.0.0/8 or 2001:db8::/32"
+type ProtectedCIDR string
+
+// AnnounceGateMode is whether a node waits for its dataplane.
+// +kubebuilder:validation:Enum=Auto;Off
+type AnnounceGateMode string
+
+// Whether a node waits.
+const (
+	AnnounceGateAuto AnnounceGateMode = "Auto"
+	AnnounceGateOff  AnnounceGateMode = "Off"
+)
+
+// AnnounceGate is what a node waits for. Nothing of it withdraws what is announced.
+type AnnounceGate struct {
+	// mode is Auto: until the Service's health check (externalTrafficPolicy: Local) or
+	// kube-proxy (Cluster) says that the node takes connections; or Off: a node waits
+	// for nothing.
+	// Default: Auto. Resets no session.
+	// +optional
+	Mode AnnounceGateMode `json:"mode,omitempty"`
+
+	// timeout is how long nothing may answer, before a node announces all the same:
+	// then there is nobody to ask on this node. An answer that it isn't ready never
+	// times out.
+	// Default: 3s. 1s to 10m. Resets no session.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('10m')",message="must be 1s to 10m"
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+}
+
+// Compatibility is what is read beside Herald's own.
+type Compatibility struct {
+	// metallbAnnotations: MetalLB's annotations of Services are read as Herald's
+	// (metallb.io/loadBalancerIPs, address-pool and allow-shared-ip, and
+	// metallb.universe.tf/...).
+	// Default: false. A change asks for the addresses again: Services keep those that
+	// they still ask for.
+	// +optional
+	MetalLBAnnotations bool `json:"metallbAnnotations,omitempty"`
 }
 
 // HeraldResources are the resources of each container on a node. Requests have

@@ -54,9 +54,11 @@ func runAgent(ctx context.Context, flags *agentFlags) error {
 	if err := controllers.CheckExchangeDir(flags.options.ExchangeDir); err != nil {
 		return err
 	}
-	if err := setupLogs(flags.logLevel); err != nil {
+	setLogLevel, err := setupLogs(flags.logLevel)
+	if err != nil {
 		return err
 	}
+	flags.options.SetLogLevel = setLogLevel
 	flags.options.Pace = status.PaceEvery(flags.countersInterval)
 	flags.options.Metrics = ctrlmetrics.Registry
 	flags.options.Log = ctrl.Log.WithName("agent").WithValues("node", flags.options.Node)

@@ -61,7 +61,8 @@ func runManager(ctx context.Context, flags managerFlags) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if err := setupLogs(flags.logLevel); err != nil {
+	setLogLevel, err := setupLogs(flags.logLevel)
+	if err != nil {
 		return err
 	}
 	client, err := cluster.Config(flags.kubeconfig, "manager")
@@ -82,7 +83,7 @@ func runManager(ctx context.Context, flags managerFlags) error {
 	}
 	mgr, err := controllers.NewManager(client, controllers.Options{
 		Namespace: flags.namespace, LeaderElect: flags.leaderElect, Lease: controllers.DefaultLease,
-		Metrics: flags.metrics, Probes: flags.probes, Annotations: flags.annotations, Self: self,
+		Metrics: flags.metrics, Probes: flags.probes, Annotations: flags.annotations, Self: self, SetLogLevel: setLogLevel,
 	})
 	if err != nil {
 		return err

@@ -171,6 +171,7 @@ func (g gate) appliedTo(prefixes []netip.Prefix) []bool {
 // policyInputs is all that NewPolicy reads, and what else a frame is made of.
 type policyInputs struct {
 	node           *snapshot.Node
+	settings       *snapshot.Settings
 	pools          []*v1alpha1.IPAddressPool
 	peers          []*v1alpha1.BGPPeer
 	advertisements []*v1alpha1.BGPAdvertisement
@@ -185,13 +186,13 @@ type policyInputs struct {
 
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
-		node: s.Node, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
+		node: s.Node, settings: s.Settings, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
 		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, cluster: s.Cluster, kernel: kernelOf(s),
 	}
 }
 
 func (i policyInputs) equal(other policyInputs) bool {
-	return i.node == other.node && i.network == other.network && i.cluster == other.cluster && i.kernel == other.kernel &&
+	return i.node == other.node && i.settings == other.settings && i.network == other.network && i.cluster == other.cluster && i.kernel == other.kernel &&
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
 		slices.Equal(i.profiles, other.profiles) && slices.Equal(i.snippets, other.snippets) &&

@@ -145,6 +145,8 @@ func addDocument(s *snapshot.Snapshot, document []byte, node string) error {
 		return nil
 	case "IPAddressPool":
 		return read(document, func(o *v1alpha1.IPAddressPool) { s.Pools = append(s.Pools, o) })
+	case "Herald":
+		return read(document, func(o *v1alpha1.Herald) { s.Settings = snapshot.SettingsOf(o) })
 	case "BGPPeer":
 		return read(document, func(o *v1alpha1.BGPPeer) { s.Peers = append(s.Peers, o) })
 	case "Community":

@@ -61,7 +61,7 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 		takers: map[*pools.Pool]takers{}, classes: classes{byMembers: map[string]*class{}, variants: map[variant]*class{}},
 	}}
 	if s.Node != nil {
-		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node)
+		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node, s.Settings)
 	}
 	set, issues := pools.Accept(s.Pools)
 	b.policy.Pools = set
@@ -71,7 +71,7 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 	b.acceptProfiles(s.BFDProfiles)
 	b.acceptPeers(s.Peers)
 	b.acceptSnippets(s.Snippets)
-	b.policy.protected = protected(s.Cluster, s.Pools, b.policy.Peers)
+	b.policy.protected = protected(s, b.policy.Peers)
 	b.acceptAliases(s.Communities)
 	b.acceptAdvertisements(s.Advertisements, s.Peers)
 	b.policy.formClasses()
@@ -81,9 +81,9 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 }
 
 // nodeWhy says why a node announces nothing. Its sessions stay up.
-func nodeWhy(node *snapshot.Node) Why {
+func nodeWhy(node *snapshot.Node, settings *snapshot.Settings) Why {
 	switch {
-	case node.Excluded:
+	case settings.Excludes(node):
 		return WhyNodeExcluded
 	case node.NetworkUnavailable:
 		return WhyNoNetwork

@@ -113,8 +113,8 @@ func checkMaximum(spec *v1alpha1.BGPPeerSpec) error {
 
 // protected is what no peer may send: nil where that is not known, and then nothing
 // is received.
-func protected(cluster *snapshot.Cluster, all []*v1alpha1.IPAddressPool, peers []*Peer) map[frrtemplates.Family][]netip.Prefix {
-	if cluster == nil || !slices.ContainsFunc(peers, (*Peer).receives) {
+func protected(s *snapshot.Snapshot, peers []*Peer) map[frrtemplates.Family][]netip.Prefix {
+	if s.Cluster == nil || !slices.ContainsFunc(peers, (*Peer).receives) {
 		return nil
 	}
 	prefixes := map[frrtemplates.Family][]netip.Prefix{}
@@ -122,10 +122,10 @@ func protected(cluster *snapshot.Cluster, all []*v1alpha1.IPAddressPool, peers [
 		family := frrtemplates.FamilyOf(prefix.Addr())
 		prefixes[family] = append(prefixes[family], prefix)
 	}
-	for _, prefix := range cluster.Prefixes {
+	for _, prefix := range slices.Concat(s.Cluster.Prefixes, s.Settings.ProtectedPrefixes()) {
 		add(prefix)
 	}
-	for _, pool := range all {
+	for _, pool := range s.Pools {
 		// Also what an older pool holds already, or has something wrong elsewhere.
 		blocks, _ := pools.Parse(&pool.Spec)
 		for _, block := range blocks {

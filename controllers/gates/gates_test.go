@@ -119,6 +119,21 @@ func TestKeeperAsksOnlyForWhatIsWanted(t *testing.T) {
 	})
 }
 
+func TestKeeperWaitsAsLongAsItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		prober := &script{at: func(time.Duration) Answer { return Silent }}
+		var at time.Duration
+		keeper := NewKeeper(prober, clock.RealClock{}, func(snapshot.Opened) { at = time.Since(prober.start) })
+		keeper.SetTimeout(time.Minute)
+		run(t, keeper)
+		keeper.Want(Wanted{Cluster: true})
+		time.Sleep(2 * time.Minute)
+		if at < time.Minute || at > time.Minute+SlowInterval {
+			t.Errorf("opened after %v", at)
+		}
+	})
+}
+
 func TestKeeperOpensManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		wanted := Wanted{Local: map[types.NamespacedName]uint16{}}

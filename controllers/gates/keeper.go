@@ -1,6 +1,7 @@
 package gates
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"sync"
@@ -20,7 +21,8 @@ const (
 	SlowInterval = time.Second
 	quickRounds  = 400
 	// SilenceTimeout is how long nothing may answer before a gate opens all the
-	// same: then there is nobody to ask on this node.
+	// same, unless the Herald object says otherwise: then there is nobody to ask on
+	// this node.
 	SilenceTimeout = 3 * time.Second
 )
 
@@ -63,7 +65,9 @@ type Keeper struct {
 
 	mu     sync.Mutex
 	wanted Wanted
-	kick   chan struct{}
+	// timeout is how long nothing may answer.
+	timeout time.Duration
+	kick    chan struct{}
 	// The time since when a gate was wanted and nothing answered.
 	clusterSilent time.Time
 	localSilent   map[types.NamespacedName]time.Time
@@ -73,10 +77,18 @@ type Keeper struct {
 // that have opened.
 func NewKeeper(prober Prober, clock clock.Clock, open func(snapshot.Opened)) *Keeper {
 	return &Keeper{
-		prober: prober, clock: clock, open: open,
+		prober: prober, clock: clock, open: open, timeout: SilenceTimeout,
 		kick:        make(chan struct{}, 1),
 		localSilent: map[types.NamespacedName]time.Time{},
 	}
+}
+
+// SetTimeout says how long nothing may answer before a gate opens all the same; 0:
+// SilenceTimeout.
+func (k *Keeper) SetTimeout(timeout time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.timeout = cmp.Or(timeout, SilenceTimeout)
 }
 
 // Want replaces the gates that are asked for.
@@ -154,7 +166,7 @@ func (k *Keeper) judge(asked Wanted, got answers) snapshot.Opened {
 	now := k.clock.Now()
 	opened := snapshot.Opened{Local: map[types.NamespacedName]snapshot.GateState{}}
 	if asked.Cluster && k.wanted.Cluster {
-		opened.Cluster, k.clusterSilent = decide(got.cluster, k.clusterSilent, now)
+		opened.Cluster, k.clusterSilent = k.decide(got.cluster, k.clusterSilent, now)
 		k.wanted.Cluster = !opened.Cluster.IsOpen()
 	}
 	left := maps.Clone(k.wanted.Local)
@@ -163,7 +175,7 @@ func (k *Keeper) judge(asked Wanted, got answers) snapshot.Opened {
 			continue
 		}
 		var state snapshot.GateState
-		state, k.localSilent[key] = decide(answer, k.localSilent[key], now)
+		state, k.localSilent[key] = k.decide(answer, k.localSilent[key], now)
 		if state.IsOpen() {
 			opened.Local[key] = state
 			delete(left, key)
@@ -176,7 +188,7 @@ func (k *Keeper) judge(asked Wanted, got answers) snapshot.Opened {
 
 // decide gives a gate's state, and the time since when nothing has answered
 // (zero: something did).
-func decide(answer Answer, silentSince, now time.Time) (snapshot.GateState, time.Time) {
+func (k *Keeper) decide(answer Answer, silentSince, now time.Time) (snapshot.GateState, time.Time) {
 	switch {
 	case answer == Ready:
 		return snapshot.GateOpen, time.Time{}
@@ -184,7 +196,7 @@ func decide(answer Answer, silentSince, now time.Time) (snapshot.GateState, time
 		return snapshot.GateClosed, time.Time{}
 	case silentSince.IsZero():
 		return snapshot.GateClosed, now
-	case now.Sub(silentSince) >= SilenceTimeout:
+	case now.Sub(silentSince) >= k.timeout:
 		return snapshot.GateTimedOut, time.Time{}
 	default:
 		return snapshot.GateClosed, silentSince

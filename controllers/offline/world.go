@@ -185,14 +185,24 @@ func (w *World) NoNode() *snapshot.Snapshot {
 		own = append(own, snapshot.ServicePrefixes(cidr)...)
 	}
 	return &snapshot.Snapshot{
-		Cluster: &snapshot.Cluster{Prefixes: snapshot.Aggregate(own)},
-		Pools:   o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets,
+		Settings: o.settings(),
+		Cluster:  &snapshot.Cluster{Prefixes: snapshot.Aggregate(own)},
+		Pools:    o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets,
 		Secrets:    w.secrets,
 		Namespaces: map[string]*snapshot.Namespace{},
 		Services:   map[types.NamespacedName]*snapshot.Service{},
 		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
 		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: true, IPv6: true}},
 	}
+}
+
+func (o *Objects) settings() *snapshot.Settings {
+	for _, herald := range o.Heralds {
+		if settings := snapshot.SettingsOf(herald); settings != nil {
+			return settings
+		}
+	}
+	return nil
 }
 
 // AnyNode is a node that isn't given: it has no label and addresses that nobody

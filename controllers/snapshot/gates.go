@@ -62,6 +62,9 @@ func (s *Store) carryGate(old, service *Service) {
 		return
 	}
 	state := s.appliedGate(service)
+	if s.gatesOff() {
+		state = GateOpen
+	}
 	if old != nil && !state.IsOpen() {
 		if state = s.next.Gates.Cluster; old.Local {
 			state = s.next.Gates.Local[old.Key]

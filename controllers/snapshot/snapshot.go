@@ -15,6 +15,8 @@ import (
 type Snapshot struct {
 	// Node whose configuration is compiled.
 	Node *Node
+	// Settings of the Herald object; nil: every default.
+	Settings *Settings
 	// Pools, Peers, Advertisements and Communities in no particular order.
 	Pools          []*v1alpha1.IPAddressPool
 	Peers          []*v1alpha1.BGPPeer

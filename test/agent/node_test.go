@@ -59,6 +59,25 @@ var _ = Describe("the node's configuration", func() {
 		Eventually(agent.frrConf).Should(line)
 	})
 
+	It("N2: reads the Herald object live: excluded nodes announce where it says so, and gates that it opened stay open", func() {
+		node, _ := baseWorld()
+		edit(node, func(n *corev1.Node) { n.Labels[corev1.LabelNodeExcludeBalancers] = "" })
+		agent := startAgent(nodeName, GinkgoT().TempDir(), &prober{cluster: gates.NotReady})
+		create(newService("web", webIP))
+		create(newSlice("web", nodeName))
+		Eventually(agent.frrConf).Should(ContainSubstring("neighbor 192.0.2.1"))
+		herald := &v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}}
+		herald.Spec.IgnoreExcludeLabel = true
+		create(herald)
+		Consistently(agent.frrConf).ShouldNot(line, "kube-proxy says that it isn't ready")
+		edit(herald, func(h *v1alpha1.Herald) { h.Spec.AnnounceGate.Mode = v1alpha1.AnnounceGateOff })
+		Eventually(agent.frrConf).Should(line)
+		edit(herald, func(h *v1alpha1.Herald) { h.Spec.AnnounceGate.Mode = v1alpha1.AnnounceGateAuto })
+		Consistently(agent.frrConf).Should(line)
+		Expect(api.Delete(ctx, herald)).To(Succeed())
+		Eventually(agent.frrConf).ShouldNot(line)
+	})
+
 	It("N3: does not compile for heartbeats, foreign labels, statuses and other nodes' endpoints", func() {
 		node, peer := baseWorld()
 		agent := startAgent(nodeName, GinkgoT().TempDir(), ready())

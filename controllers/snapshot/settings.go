@@ -1,0 +1,78 @@
+package snapshot
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+)
+
+// Settings are what the Herald object says to every node. Nil is every default.
+type Settings struct {
+	// IgnoreExcludeLabel: the node announces although it is Excluded.
+	IgnoreExcludeLabel bool
+	// Protected is never received, beside what the cluster has.
+	Protected []netip.Prefix
+	// GatesOff: every gate is open, for good.
+	GatesOff bool
+	// GateTimeout is how long nothing may answer; 0: the default.
+	GateTimeout time.Duration
+}
+
+// SettingsOf a Herald object, nil where there is none.
+func SettingsOf(herald *v1alpha1.Herald) *Settings {
+	if herald == nil || herald.Name != v1alpha1.HeraldName {
+		return nil
+	}
+	spec := &herald.Spec
+	settings := &Settings{IgnoreExcludeLabel: spec.IgnoreExcludeLabel, GatesOff: spec.AnnounceGate.Mode == v1alpha1.AnnounceGateOff}
+	if timeout := spec.AnnounceGate.Timeout; timeout != nil {
+		settings.GateTimeout = timeout.Duration
+	}
+	for _, cidr := range spec.ProtectedCIDRs {
+		settings.Protected = append(settings.Protected, parsePrefixes([]string{string(cidr)})...)
+	}
+	return settings
+}
+
+// Excludes says whether a node announces nothing because of its label.
+func (s *Settings) Excludes(node *Node) bool {
+	return node.Excluded && (s == nil || !s.IgnoreExcludeLabel)
+}
+
+// ProtectedPrefixes are those of the Herald object.
+func (s *Settings) ProtectedPrefixes() []netip.Prefix {
+	if s == nil {
+		return nil
+	}
+	return s.Protected
+}
+
+func (s *Settings) equal(other *Settings) bool {
+	if s == nil || other == nil {
+		return s == other
+	}
+	return s.IgnoreExcludeLabel == other.IgnoreExcludeLabel && s.GatesOff == other.GatesOff &&
+		s.GateTimeout == other.GateTimeout && slices.Equal(s.Protected, other.Protected)
+}
+
+// SetSettings takes those of the Herald object, nil where there is none. Gates that
+// it opens stay open when it closes no more: what is announced stays so.
+func (s *Store) SetSettings(settings *Settings) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next.Settings.equal(settings) {
+		return false
+	}
+	s.next.Settings = settings
+	if s.gatesOff() {
+		s.openGates(Opened{Cluster: GateOpen})
+		for _, service := range s.next.Services {
+			s.carryGate(nil, service)
+		}
+	}
+	return true
+}
+
+func (s *Store) gatesOff() bool { return s.next.Settings != nil && s.next.Settings.GatesOff }
