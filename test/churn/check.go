@@ -19,8 +19,9 @@ import (
 	"github.com/herald-lb/herald/test/model"
 )
 
-// patience with a round, which settles in seconds: a router that holds a crashed
-// node's session and a new leader of the managers take longest.
+// patience with a round, which settles in seconds. Longest take BIRD, which holds the
+// routes of an FRR that was killed for 120 s if its session doesn't come back (RFC
+// 4724), and a new leader of the managers.
 const patience = 3 * time.Minute
 
 // settle waits until all is as the API objects say, and checks what must hold

@@ -23,7 +23,7 @@ var steps = []step{
 	{3, (*churn).setPassword}, {2, (*churn).rotatePassword}, {2, (*churn).removeSecret},
 	{4, (*churn).changeZone}, {3, (*churn).changeExclusion},
 	{3, (*churn).removeNetworkByHand}, {3, (*churn).addNetworkByHand}, {2, (*churn).removeNeighborByHand}, {2, (*churn).changePolicyByHand},
-	{4, (*churn).killAgent}, {4, (*churn).killReloader}, {2, (*churn).killDaemon}, {2, (*churn).killFRR}, {1, (*churn).killManager},
+	{4, (*churn).killAgent}, {4, (*churn).killReloader}, {2, (*churn).killDaemon}, {2, (*churn).hangDaemon}, {2, (*churn).killFRR}, {1, (*churn).killManager},
 	{1, (*churn).restartAPI}, {3, (*churn).fillDisk},
 }
 

@@ -115,6 +115,19 @@ func (c *churn) killDaemon(ctx context.Context) (string, error) {
 	return what, nil
 }
 
+// hangDaemon stops bgpd or zebra where it is, until the round ends: nobody answers on
+// its vty socket.
+func (c *churn) hangDaemon(ctx context.Context) (string, error) {
+	name, daemon := c.node(), pick(c, "bgpd", "zebra")
+	c.touchNode(name)
+	signal := func(ctx context.Context, what string) error {
+		_, err := c.lab.Node(name).Container(node.FRR).Box().Run(ctx, "sh", "-c", "kill -"+what+" $(cat /run/frr/"+daemon+".pid) || true")
+		return err
+	}
+	c.mends = append(c.mends, func(ctx context.Context) error { return signal(ctx, "CONT") })
+	return fmt.Sprintf("stop %s of %s", daemon, name), signal(ctx, "STOP")
+}
+
 func (c *churn) killManager(context.Context) (string, error) {
 	m := c.lab.Managers()[0]
 	m.Kill()

@@ -114,6 +114,10 @@ func (l *Lab) say(format string, args ...any) {
 	fmt.Fprintf(l.options.Log, format+"\n", args...)
 }
 
+// Upgrade lets every container that is started from now on run Herald's programs of
+// another version, built from the same tree.
+func (l *Lab) Upgrade(version string) error { return binaries.Upgrade(l.programs(), version) }
+
 func (l *Lab) programs() string { return filepath.Join(l.dir.path, "bin") }
 
 // Dir holds all files of the lab: logs, kubeconfigs, run directories. It is

@@ -73,7 +73,7 @@ func install(dir string) error {
 		return err
 	}
 	defer unlock()
-	once.Do(func() { buildErr = build(source, cache) })
+	once.Do(func() { buildErr = build(source, cache, version.Version) })
 	if buildErr != nil || dir == "" {
 		return buildErr
 	}
@@ -83,6 +83,28 @@ func install(dir string) error {
 	for name := range packages {
 		if err := linkOrCopy(filepath.Join(cache, name), filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("installing %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Upgrade puts programs of another version into dir, in the place of those that are
+// there: what runs goes on with the old ones.
+func Upgrade(dir, version string) error {
+	source, err := Source()
+	if err != nil {
+		return err
+	}
+	next := filepath.Join(dir, version)
+	if err := os.MkdirAll(next, 0o755); err != nil {
+		return err
+	}
+	if err := build(source, next, version); err != nil {
+		return err
+	}
+	for name := range packages {
+		if err := os.Rename(filepath.Join(next, name), filepath.Join(dir, name)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -102,10 +124,10 @@ func lock(file string) (unlock func(), err error) {
 
 // build compiles all programs in one go, so that the packages which they share
 // are loaded once. The linker makes new files: running ones stay as they are.
-func build(source, dir string) error {
+func build(source, dir, as string) error {
 	args := []string{
 		"build", "-trimpath", "-ldflags",
-		"-X github.com/herald-lb/herald/internal/version.Version=" + version.Version, "-o", dir + "/",
+		"-X github.com/herald-lb/herald/internal/version.Version=" + as, "-o", dir + "/",
 	}
 	for _, pkg := range packages {
 		args = append(args, pkg)
