@@ -21,8 +21,11 @@ LDFLAGS := -X github.com/herald-lb/herald/internal/version.Version=$(VERSION)
 IMAGE     ?= ghcr.io/herald-lb/herald:$(VERSION)
 FRR_IMAGE ?= ghcr.io/herald-lb/frr:10.3
 
+HELM_VERSION             := v4.3.1
+
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_TOOLS_VERSION)
 KUSTOMIZE      := go run sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+HELM           := go run helm.sh/helm/v4/cmd/helm@$(HELM_VERSION)
 GOLANGCI_LINT  := $(HERALD_CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 
 .DEFAULT_GOAL := help
@@ -62,6 +65,13 @@ generate: ## Regenerate deepcopy and CRDs from the Go types, and the manifest of
 image-tars: deps thirdparty ## Make dist/herald.tar and dist/frr.tar without Docker (root); IMAGE and FRR_IMAGE name them.
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o dist/image/ ./cmd/herald ./cmd/kubectl-herald ./reloader
 	go run ./images/tars -bin dist/image -version $(VERSION) -herald $(IMAGE) -frr $(FRR_IMAGE)
+
+.PHONY: packages
+packages: ## Make the Helm chart's templates and the OLM bundle of config/.
+	$(KUSTOMIZE) build config/default | go run ./internal/packaging -chart charts/herald -bundle bundle
+
+.PHONY: bundle
+bundle: packages ## Make the OLM bundle in bundle/ (and the chart) of config/.
 
 .PHONY: deps
 deps: ## Install the Debian or Ubuntu packages that the lab needs, where missing (root).
@@ -107,11 +117,11 @@ bench-pure: ## Benchmarks of the pure parts.
 
 ## Check
 .PHONY: verify
-verify: generate lint kustomize ## Regenerate, lint, build the manifests; ends on a clean tree.
+verify: generate packages lint kustomize helm ## Regenerate, lint, build the manifests; ends on a clean tree.
 	go mod tidy -diff
 	go vet ./...
 	@git diff --exit-code -- . || { echo "verify: generated files are stale: run 'make generate' and commit"; exit 1; }
-	@test -z "$$(git status --porcelain --untracked-files=normal -- api config)" || { git status --short; echo "verify: generated files are not committed"; exit 1; }
+	@test -z "$$(git status --porcelain --untracked-files=normal -- api config charts bundle)" || { git status --short; echo "verify: generated files are not committed"; exit 1; }
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## golangci-lint.
@@ -120,6 +130,15 @@ lint: $(GOLANGCI_LINT) ## golangci-lint.
 .PHONY: kustomize
 kustomize: ## Build every kustomization in config/.
 	@for k in $$(find config -name kustomization.yaml -printf '%h\n' | sort); do $(KUSTOMIZE) build $$k >/dev/null || exit 1; echo "kustomize: $$k ok"; done
+
+.PHONY: helm
+helm: ## Lint the Helm chart; with its default values it is what config/default is.
+	@mkdir -p dist
+	$(HELM) lint --strict charts/herald
+	$(KUSTOMIZE) build config/default >dist/default.yaml
+	$(HELM) template herald charts/herald --namespace herald-system --include-crds | \
+		go run ./internal/packaging -same dist/default.yaml -but Herald/default,Namespace/herald-system
+	@echo "helm: the chart is what config/default is"
 
 $(GOLANGCI_LINT):
 	GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

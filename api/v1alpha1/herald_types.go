@@ -179,9 +179,10 @@ type HeraldStatus struct {
 	// version of the manager.
 	// +optional
 	Version string `json:"version,omitempty"`
-	// image and frrImage that the DaemonSets have.
+	// image that the agents have, or get.
 	// +optional
 	Image string `json:"image,omitempty"`
+	// frrImage that FRR gets where it is restarted.
 	// +optional
 	FRRImage string `json:"frrImage,omitempty"`
 	// frrVersions that nodes run, sorted. More than one: FRR was not restarted
