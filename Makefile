@@ -60,6 +60,7 @@ generate: ## Regenerate deepcopy and CRDs from the Go types, and the manifest of
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
 	@{ sed '/^data:/q' config/node/frr-start.yaml; echo '  frr-start.sh: |'; sed '/./s/^/    /' reloader/frr-start.sh; } >config/node/frr-start.new
 	@mv config/node/frr-start.new config/node/frr-start.yaml
+	@$(MAKE) --no-print-directory packages
 
 .PHONY: image-tars
 image-tars: deps thirdparty ## Make dist/herald.tar and dist/frr.tar without Docker (root); IMAGE and FRR_IMAGE name them.
@@ -117,7 +118,7 @@ bench-pure: ## Benchmarks of the pure parts.
 
 ## Check
 .PHONY: verify
-verify: generate packages lint kustomize helm ## Regenerate, lint, build the manifests; ends on a clean tree.
+verify: generate lint kustomize ## Regenerate, lint, build the manifests; ends on a clean tree.
 	go mod tidy -diff
 	go vet ./...
 	@git diff --exit-code -- . || { echo "verify: generated files are stale: run 'make generate' and commit"; exit 1; }
