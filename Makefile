@@ -32,7 +32,7 @@ GOLANGCI_LINT  := $(HERALD_CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/g
 
 .PHONY: help
 help: ## Show this help.
-	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^## / {printf "\n%s\n", substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ## See it work
 .PHONY: demo
@@ -62,9 +62,16 @@ generate: ## Regenerate deepcopy and CRDs from the Go types, and the manifest of
 	@mv config/node/frr-start.new config/node/frr-start.yaml
 	@$(MAKE) --no-print-directory packages
 
-.PHONY: image-tars
-image-tars: deps thirdparty ## Make dist/herald.tar and dist/frr.tar without Docker (root); IMAGE and FRR_IMAGE name them.
+.PHONY: image-programs
+image-programs:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o dist/image/ ./cmd/herald ./cmd/kubectl-herald ./reloader
+
+.PHONY: sbom
+sbom: image-programs ## Write dist/herald.cdx.json: every Go module in the programs of Herald's image (CycloneDX).
+	go run ./images/sbom dist/image/herald dist/image/kubectl-herald dist/image/reloader > dist/herald.cdx.json
+
+.PHONY: image-tars
+image-tars: deps thirdparty image-programs ## Make dist/herald.tar and dist/frr.tar without Docker (root); IMAGE and FRR_IMAGE name them.
 	go run ./images/tars -bin dist/image -version $(VERSION) -herald $(IMAGE) -frr $(FRR_IMAGE)
 
 .PHONY: packages
@@ -93,7 +100,11 @@ unit: ## The quick part: no root, no lab, under a minute warm.
 
 .PHONY: test
 test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
-	HERALD_REQUIRE_LAB=1 go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally
+	HERALD_REQUIRE_LAB=1 go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally -save dist/tally/test
+
+.PHONY: e2e
+e2e: deps thirdparty-cluster ## Herald installed, upgraded and removed on a real cluster on this machine (root).
+	HERALD_REQUIRE_LAB=1 go test -json -tags e2e -timeout 25m -count=1 -p 1 ./test/cluster ./test/e2e | go run ./test/tally -save dist/tally/e2e
 
 .PHONY: scenarios
 scenarios: deps thirdparty build ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).

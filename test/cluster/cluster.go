@@ -35,9 +35,7 @@ type Cluster struct {
 	*lab.Lab
 	options Options
 	groups  *cgroup.Tree
-
-	mu    sync.Mutex
-	nodes []*Node
+	nodes   []*Node
 }
 
 // Parts are what `make thirdparty-cluster` must have built, for Need.
@@ -68,7 +66,11 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	l, err := lab.New(ctx, lab.Options{
 		Bare: true, Nodes: o.Nodes, Log: o.Log,
-		Routers: []lab.RouterOptions{{Name: "tor-a", Make: router.FRR}, {Name: "tor-b", Make: router.BIRD}},
+		Routers: []lab.RouterOptions{
+			{Name: "tor-a", Make: router.FRR},
+			// See docs/design/2026-11-21-graceful-restart-unasked.md.
+			{Name: "tor-b", Make: router.BIRD, NoGracefulRestart: true},
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -85,18 +85,22 @@ func (n *Node) prepare() error {
 
 func (n *Node) onDisk(path string) string { return filepath.Join(n.site.Dir, "disk", path) }
 
-// Boot starts the node, which is down, and returns when it is Ready.
-func (n *Node) Boot(ctx context.Context) error {
+// KubeProxy is the program that Boot can leave out.
+const KubeProxy = "kube-proxy"
+
+// Boot starts the node, which is down, and returns when it is Ready. Programs
+// named (KubeProxy) are not started.
+func (n *Node) Boot(ctx context.Context, without ...string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if err := n.boot(ctx); err != nil {
+	if err := n.boot(ctx, without); err != nil {
 		n.crash()
 		return fmt.Errorf("node %q: %w", n.Name(), err)
 	}
 	return nil
 }
 
-func (n *Node) boot(ctx context.Context) error {
+func (n *Node) boot(ctx context.Context, without []string) error {
 	if _, err := n.cluster.groups.Node(n.Name()); err != nil {
 		return err
 	}
@@ -114,10 +118,24 @@ func (n *Node) boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := n.start(filepath.Join(kubernetesDir, "kube-proxy"), "--config="+etcDir+"/"+proxyFile, "--v=2"); err != nil {
-		return err
+	if !slices.Contains(without, KubeProxy) {
+		if err := n.startKubeProxy(); err != nil {
+			return err
+		}
 	}
 	return n.waitReady(ctx, kubelet)
+}
+
+// StartKubeProxy starts kube-proxy where Boot has left it out.
+func (n *Node) StartKubeProxy() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.startKubeProxy()
+}
+
+func (n *Node) startKubeProxy() error {
+	_, err := n.start(filepath.Join(kubernetesDir, KubeProxy), "--config="+etcDir+"/"+proxyFile, "--v=2")
+	return err
 }
 
 func (n *Node) startBox(ctx context.Context) error {
@@ -231,7 +249,7 @@ func ready(obj *corev1.Node) (bool, error) {
 		return false, fmt.Errorf("no condition Ready yet")
 	}
 	c := obj.Status.Conditions[i]
-	return c.Status == corev1.ConditionTrue, fmt.Errorf("Ready is %s: %s", c.Status, c.Message)
+	return c.Status == corev1.ConditionTrue, fmt.Errorf("condition Ready is %s: %s", c.Status, c.Message)
 }
 
 func (n *Node) setPodCIDRs(ctx context.Context, obj *corev1.Node) error {
@@ -244,10 +262,14 @@ func (n *Node) setPodCIDRs(ctx context.Context, obj *corev1.Node) error {
 }
 
 // Crash cuts the power: every process of the node is gone, pods and all, and its
-// interfaces with them. A node that is down stays so.
+// interfaces with them. Nobody is told: the kernel would close connections of
+// processes that die, so the cable goes first. A node that is down stays so.
 func (n *Node) Crash() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.box != nil {
+		_ = n.cluster.SetCable(n.Name(), false) // there is none if the node didn't come up
+	}
 	n.crash()
 }
 

@@ -4,24 +4,44 @@
 // everything that was skipped, is printed in full; the rest is one line a
 // package. Lines that begin with "FAILED " or "FLAKED " (passed at a later
 // attempt) are repeated before the last one. Its exit status is 1 when anything failed, or when nothing ran.
+//
+//	go test -json ./... | tally -save FILE    also keeps the counts in FILE
+//	tally -sum FILE...                        one line: the sum of what was kept
 package main
 
 import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
 )
 
 func main() {
+	save := flag.String("save", "", "file to keep the counts in")
+	sum := flag.Bool("sum", false, "add up what was kept in the files named")
+	flag.Parse()
 	t := newTally()
-	if err := t.read(os.Stdin, os.Stdout); err != nil {
+	var err error
+	if *sum {
+		err = t.load(flag.Args())
+	} else {
+		err = t.read(os.Stdin, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "tally:", err)
 		os.Exit(1)
 	}
-	if !t.finish(os.Stdout) {
+	well := t.finish(os.Stdout)
+	if *save != "" {
+		if err := t.save(*save); err != nil {
+			fmt.Fprintln(os.Stderr, "tally:", err)
+			os.Exit(1)
+		}
+	}
+	if !well {
 		os.Exit(1)
 	}
 }

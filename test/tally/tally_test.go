@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -35,5 +36,28 @@ func TestTally(t *testing.T) {
 				t.Errorf("got %v %q, want %v %q", ok, out.String(), c.ok, c.want)
 			}
 		})
+	}
+}
+
+func TestSumOfTwoRuns(t *testing.T) {
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "runs", "test"), filepath.Join(dir, "runs", "e2e")}
+	for i, c := range []counts{{passed: 7, skipped: 1}, {passed: 2, failed: 1, skipped: 3}} {
+		run := newTally()
+		run.total = c
+		if err := run.save(files[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := newTally()
+	if err := sum.load(files); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if well := sum.finish(&out); well || out.String() != "9 passed, 1 failed, 4 skipped\n" {
+		t.Errorf("%v %q", well, out.String())
+	}
+	if err := newTally().load([]string{filepath.Join(dir, "none")}); err == nil {
+		t.Error("a run that kept nothing was taken for one without tests")
 	}
 }

@@ -1,0 +1,129 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/test/cluster"
+	"github.com/herald-lb/herald/test/lab/binaries"
+	"github.com/herald-lb/herald/test/lab/wait"
+)
+
+// system is the namespace that config/ installs into.
+const system = "herald-system"
+
+func kubectl(ctx context.Context, args ...string) string {
+	GinkgoHelper()
+	out, err := site.Kubectl(ctx, args...)
+	Expect(err).NotTo(HaveOccurred())
+	return strings.TrimSpace(out)
+}
+
+func apply(ctx context.Context, manifest string) {
+	GinkgoHelper()
+	_, err := site.KubectlInput(ctx, manifest, "apply", "--server-side", "--filename=-")
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// overlay is a kustomization over config/default with the image of a version, as
+// docs/install.md tells users to make one. It returns its directory.
+func overlay(version string) string {
+	GinkgoHelper()
+	source, err := binaries.Source()
+	Expect(err).NotTo(HaveOccurred())
+	dir := filepath.Join(site.Dir(), "overlay")
+	Expect(os.MkdirAll(dir, 0o755)).To(Succeed())
+	base, err := filepath.Rel(dir, filepath.Join(source, "config", "default"))
+	Expect(err).NotTo(HaveOccurred())
+	text := fmt.Sprintf("resources: [%s]\nimages:\n  - {name: ghcr.io/herald-lb/herald, newName: localhost/herald, newTag: %s}\n", base, version)
+	Expect(os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o644)).To(Succeed())
+	return dir
+}
+
+// heraldObject starts FRR and the agents on all nodes.
+const heraldObject = `
+apiVersion: herald-lb.io/v1alpha1
+kind: Herald
+metadata: {name: default}
+spec: {frrImage: ` + cluster.FRRImage + `}
+`
+
+// waitHerald waits until all agents and FRRs are there and the agents are of a
+// version.
+func waitHerald(ctx context.Context, version string) {
+	GinkgoHelper()
+	kubectl(ctx, "rollout", "status", "deployment/herald-manager", "--namespace="+system, "--timeout="+rollout.String())
+	Eventually(func(ctx context.Context) (string, error) {
+		return site.Kubectl(ctx, "get", "heralds", "default", "--output=jsonpath={.status.version} {.status.image}")
+	}).WithContext(ctx).WithTimeout(rollout).Should(Equal(version + " localhost/herald:" + version))
+	kubectl(ctx, "rollout", "status", "daemonset/herald-agent", "--namespace="+system, "--timeout="+rollout.String())
+	kubectl(ctx, "wait", "heralds/default", "--for=condition=Ready", "--timeout="+rollout.String())
+	Eventually(func(ctx context.Context) (string, error) {
+		return site.Kubectl(ctx, "get", "heralds", "default", "--output=jsonpath={.status.nodes.desired}/{.status.nodes.ready}/{.status.nodes.programmed}")
+	}).WithContext(ctx).WithTimeout(rollout).Should(Equal("3/3/3"))
+}
+
+// frrPod is what must not change of a pod that isn't restarted.
+type frrPod struct {
+	name, node, started string
+	restarts            int32
+}
+
+func frrPods(ctx context.Context) []frrPod {
+	GinkgoHelper()
+	var list corev1.PodList
+	Expect(site.API().List(ctx, &list, crclient.InNamespace(system), crclient.MatchingLabels{"app.kubernetes.io/component": "frr"})).To(Succeed())
+	var pods []frrPod
+	for _, p := range list.Items {
+		Expect(p.Status.ContainerStatuses).To(HaveLen(1))
+		c := p.Status.ContainerStatuses[0]
+		Expect(c.State.Running).NotTo(BeNil(), "FRR on %s runs", p.Spec.NodeName)
+		pods = append(pods, frrPod{name: p.Name, node: p.Spec.NodeName, started: c.State.Running.StartedAt.String(), restarts: c.RestartCount})
+	}
+	return pods
+}
+
+// echoDeployment is a Deployment of pods that say who they are, one on each node.
+const echoDeployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      topologySpreadConstraints:
+        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}
+      containers:
+        - name: echo
+          image: ` + cluster.EchoImage + `
+          imagePullPolicy: Never
+          args: [-pod, $(POD), -node, $(NODE)]
+          env:
+            - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+            - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+          readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
+`
+
+// waitEndpoints waits until so many pods of the Service are ready.
+func waitEndpoints(ctx context.Context, want int) {
+	GinkgoHelper()
+	Eventually(func(ctx context.Context) (int, error) {
+		out, err := site.Kubectl(ctx, "get", "endpointslices", "--selector=kubernetes.io/service-name=web",
+			"--output=jsonpath={range .items[*].endpoints[?(@.conditions.ready==true)]}{.nodeName} {end}")
+		return len(strings.Fields(out)), err
+	}).WithContext(ctx).WithTimeout(wait.BringUp).Should(Equal(want))
+}
