@@ -129,7 +129,7 @@ bench-pure: ## Benchmarks of the pure parts.
 
 ## Check
 .PHONY: verify
-verify: generate lint kustomize ## Regenerate, lint, build the manifests; ends on a clean tree.
+verify: generate lint kustomize helm ## Regenerate, lint, build the manifests; ends on a clean tree.
 	go mod tidy -diff
 	go vet ./...
 	@git diff --exit-code -- . || { echo "verify: generated files are stale: run 'make generate' and commit"; exit 1; }
