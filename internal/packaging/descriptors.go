@@ -82,7 +82,7 @@ func title(name string) string {
 	var words strings.Builder
 	for i, r := range name {
 		upper := r >= 'A' && r <= 'Z'
-		if i > 0 && upper && !(name[i-1] >= 'A' && name[i-1] <= 'Z') {
+		if i > 0 && upper && (name[i-1] < 'A' || name[i-1] > 'Z') {
 			words.WriteByte(' ')
 		}
 		words.WriteRune(r)

@@ -1,0 +1,118 @@
+package docs
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/herald-lb/herald/test/lab"
+	"github.com/herald-lb/herald/test/lab/binaries"
+	"github.com/herald-lb/herald/test/thirdparty"
+)
+
+// demoTimeout bounds bringing the demo up, and each command of the page.
+const (
+	demoTimeout    = 6 * time.Minute
+	commandTimeout = time.Minute
+)
+
+var labDirectory = regexp.MustCompile(`Logs, kubeconfigs and run directories: (\S+)`)
+
+// TestGettingStarted runs the page's commands, word for word, on the lab that the
+// demo leaves up.
+func TestGettingStarted(t *testing.T) {
+	thirdparty.Need(t, lab.Parts()...)
+	if err := binaries.Build(); err != nil {
+		t.Fatal(err)
+	}
+	dir := startDemo(t)
+	ran := 0
+	for _, b := range blocksOf(t, "getting-started.md") {
+		if !strings.Contains(b.text, "$LAB/") {
+			continue // what comes before the lab, or what the demo prints
+		}
+		for command := range strings.Lines(b.text) {
+			command = strings.TrimSpace(command)
+			t.Log(command)
+			if out, err := runCommand(t, dir, command); err != nil && !isRefused(command, out) {
+				t.Errorf("%s: %v\n%s", command, err, out)
+			}
+			ran++
+		}
+	}
+	if ran < 10 {
+		t.Errorf("only %d commands were found on the page", ran)
+	}
+}
+
+// isRefused: the page asks for something impossible once, on purpose.
+func isRefused(command, out string) bool {
+	return strings.Contains(command, "64512:70000") && strings.Contains(out, "Invalid value")
+}
+
+func runCommand(t *testing.T, dir, command string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), commandTimeout)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "bash", "-c", command)
+	shell.Env = append(os.Environ(), "LAB="+dir)
+	out, err := shell.CombinedOutput()
+	return string(out), err
+}
+
+// startDemo runs the demo until the test ends, and returns the lab's directory.
+func startDemo(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "demo")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../demo").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	demo := exec.Command(program) //nolint:noctx // it is ended by a signal, and takes its lab down
+	printed, err := demo.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	demo.Stderr = demo.Stdout
+	if err := demo.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := demo.Process.Signal(syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
+		if err := demo.Wait(); err != nil {
+			t.Errorf("the demo: %v", err)
+		}
+	})
+	found := make(chan string, 1)
+	go follow(printed, found)
+	select {
+	case dir := <-found:
+		if dir == "" {
+			t.Fatal("the demo ended, or printed no directory")
+		}
+		return dir
+	case <-time.After(demoTimeout):
+		t.Fatal("the demo isn't up in time")
+	}
+	return ""
+}
+
+// follow reads what the demo prints to its end, and hands the lab's directory on.
+func follow(printed io.Reader, found chan<- string) {
+	lines := bufio.NewScanner(printed)
+	for lines.Scan() {
+		if match := labDirectory.FindStringSubmatch(lines.Text()); match != nil {
+			found <- match[1]
+		}
+	}
+	close(found)
+}
