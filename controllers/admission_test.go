@@ -453,6 +453,21 @@ var _ = Describe("Admission", func() {
 			Expect(admit("BGPPeer", wrong)).To(MatchError(ContainSubstring("must not be set with interface")), field)
 		}
 	})
+	It("K1 BGPPeer takes extendedNextHop for IPv4 routes over IPv6 only", func() {
+		spec := with("BGPPeer", "peerAddress", "2001:db8::1")
+		delete(spec, "sourceAddress")
+		spec["addressFamilies"], spec["extendedNextHop"] = []any{"IPv4", "IPv6"}, true
+		Expect(admit("BGPPeer", spec)).To(Succeed())
+		for field, value := range map[string]any{"addressFamilies": []any{"IPv6"}, "peerAddress": "192.0.2.1"} {
+			wrong := maps.Clone(spec)
+			wrong[field] = value
+			Expect(admit("BGPPeer", wrong)).To(MatchError(ContainSubstring("extendedNextHop is for IPv4 routes over a session between IPv6 addresses")), field)
+		}
+		delete(spec, "peerAddress")
+		delete(spec, "ebgpMultiHop")
+		spec["interface"] = "eth1"
+		Expect(admit("BGPPeer", spec)).To(MatchError(ContainSubstring("extendedNextHop must not be set with interface")))
+	})
 	It("S4 BGPPeer has no AS number from an interface", func() {
 		spec := with("BGPPeer", "myASN", nil)
 		spec["myASNFrom"] = map[string]any{"interface": "eth0"}

@@ -253,8 +253,8 @@ func checkNeighbor(neighbor *Neighbor) error {
 	if err := checkEnd(neighbor.End); err != nil {
 		return err
 	}
-	if neighbor.Interface != "" && (neighbor.Source.IsValid() || neighbor.MultihopTTL > 0 || neighbor.DisableConnectedCheck) {
-		return errors.New("is behind an interface and has a source, several hops or no connected check")
+	if neighbor.Interface != "" && (neighbor.Source.IsValid() || neighbor.MultihopTTL > 0 || neighbor.DisableConnectedCheck || neighbor.ExtendedNextHop) {
+		return errors.New("is behind an interface and has what only one with an address can have")
 	}
 	switch neighbor.Dynamic {
 	case "":

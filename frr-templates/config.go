@@ -143,6 +143,9 @@ type Neighbor struct {
 	BFDProfile string
 	// GracefulRestart asks the router to keep the routes while FRR restarts.
 	GracefulRestart bool
+	// ExtendedNextHop asks the router to take IPv6 next hops for IPv4 routes (RFC 8950).
+	// FRR does so unasked, and doesn't print it, of a neighbor behind an interface.
+	ExtendedNextHop bool
 	// DisableConnectedCheck is wanted for single-hop eBGP over IPv6.
 	DisableConnectedCheck bool
 }

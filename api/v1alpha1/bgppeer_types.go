@@ -17,6 +17,8 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.peerAddress) || self.sourceAddress != self.peerAddress",message="sourceAddress must not be peerAddress: it is an address of the node, the other one is the router's"
 // +kubebuilder:validation:XValidation:rule="has(self.myASN) != has(self.myASNFrom)",message="exactly one of myASN and myASNFrom must be set: the nodes' AS number, or where each node says its own"
 // +kubebuilder:validation:XValidation:rule="[has(self.peerAddress), has(self.peerAddressFrom), has(self.defaultGateway), has(self.interface)].filter(x, x).size() == 1",message="exactly one of peerAddress, peerAddressFrom, defaultGateway and interface must be set: the router's address, where each node has its router's, the family of the node's default gateway, or the interface that the router is behind"
+// +kubebuilder:validation:XValidation:rule="!has(self.extendedNextHop) || !self.extendedNextHop || has(self.interface) || has(self.addressFamilies) && 'IPv4' in self.addressFamilies && (!has(self.peerAddress) || !isIP(self.peerAddress) || ip(self.peerAddress).family() == 6) && (!has(self.defaultGateway) || self.defaultGateway == 'ipv6')",message="extendedNextHop is for IPv4 routes over a session between IPv6 addresses: it needs IPv4 in addressFamilies and a router with an IPv6 address"
+// +kubebuilder:validation:XValidation:rule="!has(self.extendedNextHop) || !self.extendedNextHop || !has(self.interface)",message="extendedNextHop must not be set with interface: such a session has it anyway"
 // +kubebuilder:validation:XValidation:rule="!has(self.interface) || !has(self.sourceAddress) && !has(self.sourceAddressFrom)",message="sourceAddress and sourceAddressFrom must not be set with interface: such a session runs between link-local addresses"
 // +kubebuilder:validation:XValidation:rule="!has(self.interface) || !has(self.ebgpMultiHop) || !self.ebgpMultiHop",message="ebgpMultiHop must not be set with interface: what is behind an interface is one hop away"
 // +kubebuilder:validation:XValidation:rule="!has(self.sourceAddress) || !has(self.defaultGateway) || !isIP(self.sourceAddress) || ip(self.sourceAddress).family() == (self.defaultGateway == 'ipv4' ? 4 : 6)",message="sourceAddress must be of the family of defaultGateway: the session runs between the two"
@@ -140,7 +142,8 @@ type BGPPeerSpec struct {
 	// whatever family its addresses are of (RFC 4760). Next hop of routes of the
 	// other family is an address of the node on the interface that the session
 	// runs over, so that such routes need a node with an InternalIP of that
-	// family; on a node without one they are left out, and it says so.
+	// family; on a node without one they are left out, and it says so. See
+	// extendedNextHop.
 	// Default: the family of peerAddress; with interface both, and no address is
 	// needed. Changing it resets this peer's sessions: families are agreed on in the
 	// OPEN.
@@ -149,6 +152,16 @@ type BGPPeerSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=2
 	AddressFamilies []AddressFamily `json:"addressFamilies,omitempty"`
+
+	// extendedNextHop gives the IPv4 routes of a session between IPv6 addresses IPv6
+	// next hops (RFC 8950), so that neither the node nor the link needs an IPv4
+	// address. Needs IPv4 in addressFamilies. The router must do the same: where it
+	// doesn't, the next hop is the node's IPv4 address on the link, and the routes are
+	// of no use on a node without one; the peer's condition Accepted says so. With
+	// interface that is so anyway. Default: false. Changing it resets this peer's
+	// sessions.
+	// +optional
+	ExtendedNextHop bool `json:"extendedNextHop,omitempty"`
 
 	// ebgpMultiHop says that the router is more than one hop away: packets of the
 	// session are sent with a TTL of 254 and the router needn't be on a subnet of

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,6 +28,19 @@ func checkFamilies(families []v1alpha1.AddressFamily) error {
 	return nil
 }
 
+// checkExtendedNextHop: it is about IPv4 routes over IPv6.
+func checkExtendedNextHop(spec *v1alpha1.BGPPeerSpec, e ends) error {
+	switch {
+	case !spec.ExtendedNextHop:
+		return nil
+	case spec.Interface != "":
+		return errors.New("spec.extendedNextHop and spec.interface are both set: such a session has it anyway; leave spec.extendedNextHop out")
+	case !slices.Contains(spec.AddressFamilies, v1alpha1.AddressFamilyIPv4) || e.router.Address.Is4():
+		return errors.New("spec.extendedNextHop is for IPv4 routes over a session between IPv6 addresses: it needs IPv4 in spec.addressFamilies and a router with an IPv6 address")
+	}
+	return nil
+}
+
 // families that a session with an address carries on this node. FRR makes the
 // next hop of the other family from the interface, and where that has no address
 // of it, from the router-id or a link-local address: then the routes would lead
@@ -44,10 +58,15 @@ func (b *builder) families(ref ObjectRef, spec *v1alpha1.BGPPeerSpec, key Neighb
 		if !slices.Contains(spec.AddressFamilies, familyNames[family]) {
 			continue
 		}
-		if family != own && key.VRF == "" && !b.nodeHas(family) {
+		extended := spec.ExtendedNextHop && family == frrtemplates.IPv4
+		if family != own && key.VRF == "" && !b.nodeHas(family) && !extended {
+			remedy := "leave out the family or give the node an address"
+			if family == frrtemplates.IPv4 {
+				remedy += ", or set spec.extendedNextHop if the router takes IPv6 next hops for them"
+			}
 			b.refuse(ref, v1alpha1.ReasonNoNextHop, fmt.Sprintf(
-				"spec.addressFamilies: node %q has no InternalIP of %s to be the next hop of such routes over the session with %s: they are left out there; leave out the family or give the node an address",
-				b.node.Name, familyNames[family], key.Address))
+				"spec.addressFamilies: node %q has no InternalIP of %s to be the next hop of such routes over the session with %s: they are left out there; %s",
+				b.node.Name, familyNames[family], key.Address, remedy))
 			continue
 		}
 		families = append(families, family)

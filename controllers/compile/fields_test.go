@@ -114,6 +114,10 @@ var fieldCases = []struct {
 	{"BGPPeer.addressFamilies", func(o *objects) {
 		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}
 	}, " address-family ipv6 unicast\n  neighbor 192.0.2.1 activate"},
+	{"BGPPeer.extendedNextHop", func(o *objects) {
+		o.peer.Spec.PeerAddress, o.peer.Spec.ExtendedNextHop = "2001:db8::99", true
+		o.peer.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4}
+	}, " neighbor 2001:db8::99 capability extended-nexthop"},
 	{"BGPPeer.ebgpMultiHop", func(o *objects) { o.peer.Spec.EBGPMultiHop = true }, " neighbor 192.0.2.1 ebgp-multihop 254"},
 	{"BGPPeer.sourceAddress", func(o *objects) { o.peer.Spec.SourceAddress = "10.0.0.1" }, " neighbor 192.0.2.1 update-source 10.0.0.1"},
 	{"BGPPeer.sourceAddressFrom", func(o *objects) { o.peer.Spec.SourceAddressFrom = &v1alpha1.NodeAddressSource{NodeLabel: "none"} }, v1alpha1.ReasonNodeValueMissing},

@@ -31,12 +31,12 @@ const (
 // API server has refused most mistakes before; objects from files and of older
 // CRDs get here, and ends that a node has of its own.
 func parseNeighbor(spec *v1alpha1.BGPPeerSpec, e ends) (frrtemplates.Neighbor, error) {
-	neighbor := frrtemplates.Neighbor{End: e.router, Source: e.source, GracefulRestart: spec.EnableGracefulRestart}
+	neighbor := frrtemplates.Neighbor{End: e.router, Source: e.source, ExtendedNextHop: spec.ExtendedNextHop, GracefulRestart: spec.EnableGracefulRestart}
 	err := errors.Join(checkVRF(spec), parseRemote(spec, &neighbor))
 	if err != nil {
 		return neighbor, err
 	}
-	if err := errors.Join(parseLocal(spec, e.asn, &neighbor), parseHops(spec, e.asn, &neighbor), checkSource(e)); err != nil {
+	if err := errors.Join(parseLocal(spec, e.asn, &neighbor), parseHops(spec, e.asn, &neighbor), checkSource(e), checkExtendedNextHop(spec, e)); err != nil {
 		return neighbor, err
 	}
 	if neighbor.Port, err = parsePort(spec.PeerPort); err != nil {

@@ -35,7 +35,7 @@ func (p *Peer) key() NeighborKey { return NeighborKey{VRF: p.VRF, End: p.End} }
 
 // hasExtendedNextHop says whether IPv4 routes over the session have IPv6 next hops
 // (RFC 8950). FRR does so unasked where it finds the router behind an interface.
-func (p *Peer) hasExtendedNextHop() bool { return p.End.Interface != "" }
+func (p *Peer) hasExtendedNextHop() bool { return p.End.Interface != "" || p.Neighbor.ExtendedNextHop }
 
 // acceptPeers decides which peers the node has, oldest first: of two that
 // conflict the older wins. An older peer that is only withheld, for its Secret,

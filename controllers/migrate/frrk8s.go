@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -31,24 +32,17 @@ func (p *planner) frrConfiguration(object map[string]any, spec *fields) {
 		p.renamed[compile.ObjectRef{Kind: "BFDProfile", Namespace: p.ref.Namespace, Name: name}] = p.add("BFDProfile", name, nil, profileSpec(profile))
 	}
 	p.peers = append(p.peers, theirPeer{ref: p.ref, selectors: selectors})
+	neighbors := map[string]bool{}
 	for _, router := range bgp.each("routers") {
-		p.router(object, router, selectors)
+		for _, neighbor := range p.router(object, router, selectors) {
+			neighbors[endOf(neighbor)] = true
+		}
 	}
-	raw.take("priority")
-	if raw.text("rawConfig") != "" {
-		p.remark("%s", p.rawRemark())
-	}
+	p.raw(object, raw, neighbors, selectors)
 }
 
-func (p *planner) rawRemark() string {
-	const text = "spec.raw.rawConfig is left out: it is text for FRR's own configuration, which may contradict what Herald writes. Look for fields that say the same; "
-	if len(p.validator.Versions("FRRSnippet")) > 0 {
-		return text + "what none does goes into an FRRSnippet"
-	}
-	return text + "this version of Herald has no other place for it"
-}
-
-func (p *planner) router(object map[string]any, router *fields, selectors []any) {
+// router gives the neighbors that became peers.
+func (p *planner) router(object map[string]any, router *fields, selectors []any) []*fields {
 	if prefixes := router.list("prefixes"); len(prefixes) > 0 {
 		p.remark("%s.prefixes are left out: Herald announces addresses of Services, not prefixes of the nodes", router.path)
 	}
@@ -56,7 +50,8 @@ func (p *planner) router(object map[string]any, router *fields, selectors []any)
 		p.remark("%s.imports is left out: Herald does not leak routes between VRFs", router.path)
 	}
 	asn, id, vrf := router.number("asn"), router.text("id"), router.text("vrf")
-	for _, neighbor := range router.each("neighbors") {
+	neighbors := router.each("neighbors")
+	for _, neighbor := range neighbors {
 		out := map[string]any{"myASN": asn}
 		if id != "" {
 			out["routerID"] = id
@@ -66,6 +61,7 @@ func (p *planner) router(object map[string]any, router *fields, selectors []any)
 		}
 		p.neighbor(object, neighbor, out, selectors)
 	}
+	return neighbors
 }
 
 // theirNames of a neighbor's fields are other ones than a peer's.
@@ -91,11 +87,13 @@ func (p *planner) neighbor(object map[string]any, neighbor *fields, out map[stri
 }
 
 func neighborName(ref compile.ObjectRef, neighbor *fields) string {
-	end := neighbor.text("address")
-	if end == "" {
-		end = neighbor.text("interface")
-	}
+	end := endOf(neighbor)
 	return ref.Name + "-" + strings.Trim(strings.NewReplacer(":", "-", ".", "-", "_", "-", "%", "-").Replace(strings.ToLower(end)), "-")
+}
+
+// endOf is the address or interface of a neighbor.
+func endOf(neighbor *fields) string {
+	return cmp.Or(neighbor.text("address"), neighbor.text("interface"))
 }
 
 // receive: what the node takes from the router. Nothing is Herald's default, and

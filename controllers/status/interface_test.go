@@ -3,6 +3,7 @@ package status
 import (
 	"testing"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 	"github.com/herald-lb/herald/reloader/report"
@@ -24,6 +25,14 @@ func TestSessionBehindAnInterface(t *testing.T) {
 	seen.State, seen.LinkLocal, seen.LocalASN, seen.RemoteASN = "Established", "fe80::1", 64512, 64500
 	if s := session(); s.Status.Interface != "eth1" || s.Status.Address != "fe80::1" || s.Status.State != "Established" || s.Status.RemoteASN != 64500 {
 		t.Errorf("%+v", s)
+	}
+	router.Families = append(router.Families, frrtemplates.RouterFamily{Family: frrtemplates.IPv4, Neighbors: []frrtemplates.NeighborFamily{{End: end}}})
+	if told := Issues(view); len(told) != 1 || told[0].Object.Name != "unnumbered" || told[0].Reason != v1alpha1.ReasonNoNextHop {
+		t.Errorf("a router that takes no IPv6 next hops: %+v", told)
+	}
+	seen.ExtendedNextHop = true
+	if told := Issues(view); len(told) != 0 {
+		t.Errorf("a router that takes them: %+v", told)
 	}
 	if s := Sessions(view)[0]; s.Status.Interface != "" || s.Status.Address != "192.0.2.1" {
 		t.Errorf("%+v", s)

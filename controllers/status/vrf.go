@@ -14,11 +14,11 @@ func Issues(view View) []compile.Issue {
 	if view.Result == nil {
 		return nil
 	}
-	missing := missingVRFs(view)
-	if len(missing) == 0 {
+	seen := append(missingVRFs(view), missingNextHops(view)...)
+	if len(seen) == 0 {
 		return view.Result.Issues
 	}
-	return append(missing, view.Result.Issues...)
+	return append(seen, view.Result.Issues...)
 }
 
 // missingVRFs are the peers in VRFs that the node doesn't have, by name. Their

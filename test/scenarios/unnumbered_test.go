@@ -162,4 +162,41 @@ var _ = Describe("Routers behind interfaces", func() {
 		}
 		expectNoReset(ctx)
 	}, SpecTimeout(2*specTimeout))
+
+	It("K1 extendedNextHop: IPv4 routes over a session between IPv6 addresses have IPv6 next hops at routers of every make; while a router doesn't take them the peer says so", func(ctx SpecContext) {
+		mayReset()
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		podOn(ctx, "node3", "web")
+		svc := lab.Service("web")
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectEverywhere(ctx, addr, allNodes...)
+
+		removeOtherPeers(ctx, router.IPv6)
+		for _, r := range site.Routers() {
+			update(ctx, steadyPeer(r.Config().Name, router.IPv6), func(p *v1alpha1.BGPPeer) {
+				p.Spec.AddressFamilies = []v1alpha1.AddressFamily{v1alpha1.AddressFamilyIPv4, v1alpha1.AddressFamilyIPv6}
+				p.Spec.ExtendedNextHop = true
+			})
+		}
+		switched := []router.Router{site.Router("tor-a"), site.Router("tor-b")}
+		for _, r := range switched { // GoBGP takes them unasked
+			expectAccepted(ctx, steadyPeer(r.Config().Name, router.IPv6), "False "+v1alpha1.ReasonNoNextHop, "hasn't agreed on IPv6 next hops", "node1")
+			config := r.Config()
+			DeferCleanup(r.Configure, config)
+			changed := r.Config()
+			for i, n := range changed.Neighbors {
+				changed.Neighbors[i].ExtendedNextHop = n.Address.Is6()
+			}
+			Expect(r.Configure(changed)).To(Succeed())
+		}
+		for _, r := range site.Routers() {
+			Eventually(ctx, hopsAt).WithArguments(ctx, r, addr).WithTimeout(patience).Should(Equal(site.NodeAddresses(router.IPv6)), r.Config().Name)
+			if r.Config().Make != router.GoBGP {
+				Eventually(ctx, r.KernelNextHops).WithArguments(ctx, lab.HostRoute(addr)).Should(
+					And(HaveLen(len(allNodes)), HaveEach(Satisfy(netip.Addr.Is6))), r.Config().Name)
+			}
+			expectAccepted(ctx, steadyPeer(r.Config().Name, router.IPv6), "True "+v1alpha1.ReasonAccepted)
+		}
+	}, SpecTimeout(2*specTimeout))
 })

@@ -99,6 +99,9 @@ func birdConfig(c Config) string {
 	}
 	for _, n := range c.Neighbors {
 		address, nextHop := n.Address.String(), ""
+		if n.ExtendedNextHop {
+			nextHop = "extended next hop on; "
+		}
 		if n.Interface != "" {
 			// So that the neighbor finds the router (RFC 4861), not as a default one.
 			fmt.Fprintf(&b, "protocol radv { interface \"%s\" { max ra interval 4; default lifetime 0; }; }\n", n.Interface)

@@ -58,6 +58,9 @@ func frrConfig(c Config) string {
 		if n.Password != "" {
 			fmt.Fprintf(&b, " neighbor %s password %s\n", name, n.Password)
 		}
+		if n.ExtendedNextHop {
+			fmt.Fprintf(&b, " neighbor %s capability extended-nexthop\n", name)
+		}
 		if n.TTLSecurity {
 			fmt.Fprintf(&b, " neighbor %s ttl-security hops 1\n", name)
 		}

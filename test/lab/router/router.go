@@ -49,6 +49,9 @@ type Neighbor struct {
 	ASN uint32
 	// Password for TCP MD5 (RFC 2385), none if empty.
 	Password string
+	// ExtendedNextHop takes IPv6 next hops of the neighbor's IPv4 routes (RFC 8950),
+	// over IPv6. FRR and BIRD.
+	ExtendedNextHop bool
 	// TTLSecurity: the neighbor is one hop away by its packets' TTL (RFC 5082).
 	TTLSecurity bool
 }
