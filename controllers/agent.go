@@ -84,6 +84,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	}
 	nodes := &NodeReconciler{
 		Store: store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file, Done: reports.Done,
+		Quarantine: openQuarantine(options),
 	}
 	prober := options.Prober
 	if prober == nil {
@@ -107,7 +108,11 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		}
 	}
 	network := &hostnetwork.Watcher{Changed: nodes.NetworkChanged, Log: options.Log.WithName("network")}
-	watch := &ExchangeWatch{Dir: options.ExchangeDir, ReportChanged: reports.ReportChanged, ConfigChanged: nodes.ConfigChanged}
+	watch := &ExchangeWatch{Dir: options.ExchangeDir, ConfigChanged: nodes.ConfigChanged}
+	watch.ReportChanged = func() {
+		reports.ReportChanged()
+		nodes.ReportChanged(reports.Report.Observe().Report)
+	}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
 		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster))
 }

@@ -19,8 +19,10 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/gates"
+	"github.com/herald-lb/herald/controllers/quarantine"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/reloader/report"
 )
 
 const (
@@ -49,6 +51,8 @@ type NodeReconciler struct {
 	Compiler *compile.Compiler
 	Renderer *frrtemplates.Renderer
 	File     *ConfigFile
+	// Quarantine knows what FRR refuses; nil: nobody does.
+	Quarantine *quarantine.Keeper
 	// Want is told which gates keep a Service from being announced.
 	Want func(gates.Wanted)
 	// Peers is told the peers that the node is compiled with.
@@ -74,7 +78,8 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 		return reconcile.Result{}, nil
 	}
 
-	// 2. Decide.
+	// 2. Decide, of what FRR takes.
+	snap = r.Quarantine.Filter(snap)
 	result := r.Compiler.Compile(snap)
 
 	// 3. and 4. Render, and hand the text to the reloader if it is new. What it
@@ -82,6 +87,10 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	hash, written, err := r.write(result)
 	if applied := appliedBy(&result.Config); err == nil && !sameApplied(snap.Applied, applied) {
 		r.Store.SetApplied(applied)
+	}
+
+	if err == nil {
+		r.Quarantine.Offered(hash, snap, peersOf(result))
 	}
 
 	// 5. Ask for what is still missing: the dataplane, and the cluster's own prefixes.
@@ -97,7 +106,23 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", len(result.Origins.Prefixes),
 			"issues", len(result.Issues), "duration", time.Since(start))
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: r.Quarantine.Next()}, nil
+}
+
+// peersOf are the names of the peers that are in force.
+func peersOf(result *compile.Result) map[string]bool {
+	names := map[string]bool{}
+	for _, name := range result.Origins.Peers {
+		names[name] = true
+	}
+	return names
+}
+
+// ReportChanged is to be called when the reloader may have reported something else.
+func (r *NodeReconciler) ReportChanged(seen *report.Report) {
+	if r.Quarantine.Judge(seen) {
+		r.Wake()
+	}
 }
 
 func (r *NodeReconciler) write(result *compile.Result) (hash string, written bool, err error) {

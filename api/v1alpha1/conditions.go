@@ -60,6 +60,9 @@ const (
 	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
 	ReasonGateTimedOut        = "GateTimedOut"        // Service or Node: announced though its dataplane never answered
 
+	// ReasonRefusedByFRR: peer, advertisement, BFD profile: a node's FRR refuses what
+	// it becomes.
+	ReasonRefusedByFRR = "RefusedByFRR"
 	// ReasonInvalidAggregationLength: advertisement.
 	ReasonInvalidAggregationLength = "InvalidAggregationLength"
 	// ReasonAggregateExceedsPool: advertisement, an aggregate would hold other

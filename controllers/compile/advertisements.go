@@ -74,7 +74,7 @@ func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers [
 		}
 		b.refuseWide(ref, accepted)
 		b.noteUnweighed(ref, accepted)
-		if selected && b.communitiesFit(ref, accepted) {
+		if selected && b.communitiesFit(ref, accepted) && b.taken(ref) {
 			b.policy.Advertisements = append(b.policy.Advertisements, accepted)
 			b.noteNoEffect(ref, accepted)
 		}

@@ -25,9 +25,13 @@ const (
 func (b *builder) acceptProfiles(all []*v1alpha1.BFDProfile) {
 	b.profiles = make(map[string]frrtemplates.BFDProfile, len(all))
 	for _, object := range all {
+		ref := ObjectRef{Kind: "BFDProfile", Name: object.Name}
 		profile, err := parseProfile(&object.Spec)
 		if err != nil {
-			b.refuse(ObjectRef{Kind: "BFDProfile", Name: object.Name}, v1alpha1.ReasonInvalidBFDProfile, err.Error())
+			b.refuse(ref, v1alpha1.ReasonInvalidBFDProfile, err.Error())
+			continue
+		}
+		if !b.taken(ref) {
 			continue
 		}
 		profile.Name = frrtemplates.BFDProfileName(object.Name)

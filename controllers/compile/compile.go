@@ -181,13 +181,14 @@ type policyInputs struct {
 	secrets        map[string]*snapshot.Secret
 	network        *snapshot.Network
 	cluster        *snapshot.Cluster
+	refused        map[snapshot.ObjectKey]snapshot.Refusal
 	kernel         kernel
 }
 
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
 		node: s.Node, settings: s.Settings, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
-		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, cluster: s.Cluster, kernel: kernelOf(s),
+		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, cluster: s.Cluster, refused: s.Refused, kernel: kernelOf(s),
 	}
 }
 
@@ -196,7 +197,7 @@ func (i policyInputs) equal(other policyInputs) bool {
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
 		slices.Equal(i.profiles, other.profiles) && slices.Equal(i.snippets, other.snippets) &&
-		(i.secrets == nil) == (other.secrets == nil) && maps.Equal(i.secrets, other.secrets)
+		maps.Equal(i.refused, other.refused) && (i.secrets == nil) == (other.secrets == nil) && maps.Equal(i.secrets, other.secrets)
 }
 
 func (p *Policy) peerOrigins() map[NeighborKey]string {

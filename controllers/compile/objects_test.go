@@ -46,6 +46,8 @@ type situation struct {
 		Cluster string            `json:"cluster"`
 		Local   map[string]string `json:"local"`
 	} `json:"gates"`
+	// Refused by the node's FRR, by "Kind/name".
+	Refused map[string]snapshot.Refusal `json:"refused"`
 	// ClusterUnknown: what the cluster has for itself was not read.
 	ClusterUnknown bool `json:"clusterUnknown"`
 	// SecretsUnreadable is as in the manager.
@@ -92,6 +94,13 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 	}
 	if where.SecretsUnreadable {
 		s.Secrets = nil
+	}
+	for object, refusal := range where.Refused {
+		if s.Refused == nil {
+			s.Refused = map[snapshot.ObjectKey]snapshot.Refusal{}
+		}
+		kind, name, _ := strings.Cut(object, "/")
+		s.Refused[snapshot.ObjectKey{Kind: kind, Name: name}] = refusal
 	}
 	s.Cluster.Prefixes = snapshot.Aggregate(s.Cluster.Prefixes)
 	if where.ClusterUnknown {

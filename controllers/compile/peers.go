@@ -48,7 +48,7 @@ func (b *builder) acceptPeers(all []*v1alpha1.BGPPeer) {
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
 		ends, neighbor, ok := b.parsePeer(ref, &object.Spec, selected)
 		key := NeighborKey{VRF: object.Spec.VRF, End: ends.router}
-		if ok && selected && b.fits(ref, object.Name, key, ends) && b.addPassword(ref, &object.Spec, &neighbor) {
+		if ok && selected && b.fits(ref, object.Name, key, ends) && b.taken(ref) && b.addPassword(ref, &object.Spec, &neighbor) {
 			b.addProfile(ref, object.Spec.BFDProfile, &neighbor)
 			b.policy.Peers = append(b.policy.Peers, &Peer{
 				Name: object.Name, VRF: key.VRF, ASN: ends.asn, End: neighbor.End,

@@ -47,6 +47,7 @@ type builder struct {
 	node    *snapshot.Node
 	secrets map[string]*snapshot.Secret
 	network *snapshot.Network
+	refused map[snapshot.ObjectKey]snapshot.Refusal
 	// owners are the oldest peers by neighbor, instances by VRF.
 	owners    map[NeighborKey]string
 	instances map[string]*Instance
@@ -57,7 +58,7 @@ type builder struct {
 // NewPolicy decides everything that doesn't depend on a Service. It looks at
 // neither Services nor Slices nor Gates nor Applied of the snapshot.
 func NewPolicy(s *snapshot.Snapshot) *Policy {
-	b := &builder{node: s.Node, secrets: s.Secrets, network: s.Network, policy: &Policy{
+	b := &builder{node: s.Node, secrets: s.Secrets, network: s.Network, refused: s.Refused, policy: &Policy{
 		takers: map[*pools.Pool]takers{}, classes: classes{byMembers: map[string]*class{}, variants: map[variant]*class{}},
 	}}
 	if s.Node != nil {

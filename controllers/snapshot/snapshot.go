@@ -41,6 +41,8 @@ type Snapshot struct {
 	Applied *Applied
 	// Host is what the node's kernel says; the zero value outside the agent.
 	Host Host
+	// Refused are the objects that this node's FRR refuses; nil outside the agent.
+	Refused map[ObjectKey]Refusal
 	// Network is what it says of the node's interfaces. Nil where it can't be asked
 	// (outside the agent): then their addresses are unknown, not missing.
 	Network *Network

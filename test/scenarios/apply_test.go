@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -65,8 +66,8 @@ var _ = Describe("Applying", func() {
 		}
 		create(ctx, mistake)
 		for _, name := range bothReleases {
-			Eventually(ctx, condition).WithArguments(ctx, name, v1alpha1.ConditionProgrammed).WithTimeout(visible).Should(And(
-				HavePrefix("False ApplyFailed"), ContainSubstring("Can not configure the local system as neighbor")), name)
+			Eventually(ctx, refusalOn).WithArguments(ctx, name).WithTimeout(visible).Should(
+				ContainSubstring("Can not configure the local system as neighbor"), name)
 		}
 		Consistently(ctx, before.holds).WithArguments(ctx).WithTimeout(2 * absence).Should(Succeed())
 		for _, name := range bothReleases {
@@ -82,12 +83,49 @@ var _ = Describe("Applying", func() {
 		for _, name := range bothReleases {
 			removeOwnAddress(name)
 		}
+		for _, name := range bothReleases { // it is tried again after half a minute at first
+			Eventually(ctx, runningConfig).WithArguments(ctx, name).WithTimeout(patience).Should(ContainSubstring("neighbor "+own+" remote-as"), name)
+		}
 		healthy(ctx, allNodes...)
 		Expect(before.holds(ctx)).To(Succeed())
-		for _, name := range bothReleases {
-			Expect(runningConfig(ctx, name)).To(ContainSubstring("neighbor "+own+" remote-as"), name)
-		}
 	}, SpecTimeout(specTimeout))
+
+	It("R5 V10 what FRR refuses is left out and named, the rest is announced; a refused change leaves the version before in force", func(ctx SpecContext) {
+		first := announced(ctx, "first")
+		before := steady(ctx, first)
+		for _, name := range bothReleases {
+			defer ownAddress(name)()
+		}
+		mistake, other := ownAddressPeer(bothReleases...), ownAddressPeer(bothReleases...)
+		other.Name, other.Spec.PeerAddress = "other", "10.10.0.252"
+		create(ctx, mistake, other)
+		refused := And(HavePrefix("False "+v1alpha1.ReasonRefusedByFRR), ContainSubstring("Can not configure the local system as neighbor"))
+		Eventually(ctx, acceptedOf).WithArguments(ctx, mistake).WithTimeout(patience).Should(refused)
+		for _, name := range bothReleases {
+			Eventually(ctx, runningConfig).WithArguments(ctx, name).WithTimeout(patience).Should(ContainSubstring("neighbor 10.10.0.252 remote-as"), name)
+		}
+		Expect(before.holds(ctx)).To(Succeed())
+		announcedToo(ctx, "second")
+
+		By("correcting it")
+		update(ctx, mistake, func(p *v1alpha1.BGPPeer) { p.Spec.PeerAddress = "10.10.0.253" })
+		Eventually(ctx, acceptedOf).WithArguments(ctx, mistake).WithTimeout(patience).Should(HavePrefix("True Accepted"))
+		for _, name := range bothReleases {
+			Eventually(ctx, runningConfig).WithArguments(ctx, name).WithTimeout(patience).Should(ContainSubstring("neighbor 10.10.0.253 remote-as"), name)
+		}
+		healthy(ctx, allNodes...)
+
+		By("making the mistake again, and restarting the agents")
+		update(ctx, mistake, func(p *v1alpha1.BGPPeer) { p.Spec.PeerAddress = own })
+		Eventually(ctx, acceptedOf).WithArguments(ctx, mistake).WithTimeout(patience).Should(refused)
+		kill(ctx, containersOf(node.Agent, bothReleases...)...)
+		announcedToo(ctx, "third")
+		for _, name := range bothReleases {
+			Expect(runningConfig(ctx, name)).To(ContainSubstring("neighbor 10.10.0.253 remote-as"), "%s: the version before", name)
+		}
+		expectEverywhere(ctx, first, allNodes...)
+		expectNoReset(ctx)
+	}, SpecTimeout(2*specTimeout))
 
 	It("R5 new Services are announced again as soon as the user takes the mistake back", func(ctx SpecContext) {
 		first := announced(ctx, "first")
@@ -97,7 +135,7 @@ var _ = Describe("Applying", func() {
 		mistake := ownAddressPeer(bothReleases...)
 		create(ctx, mistake)
 		for _, name := range bothReleases {
-			Eventually(ctx, condition).WithArguments(ctx, name, v1alpha1.ConditionProgrammed).Should(HavePrefix("False ApplyFailed"))
+			Eventually(ctx, refusalOn).WithArguments(ctx, name).ShouldNot(BeEmpty())
 		}
 		remove(ctx, mistake)
 		for _, name := range bothReleases {
@@ -218,6 +256,24 @@ func ownAddress(nodeName string) (remove func()) {
 	GinkgoHelper()
 	Expect(link.Batch(site.Node(nodeName).Box(), "addr replace "+own+"/32 dev lo")).To(Succeed())
 	return func() { removeOwnAddress(nodeName) }
+}
+
+// refusalOn is what a node's FRR refuses, in its words: of the whole configuration at
+// first, then of the objects that are left out for it.
+func refusalOn(ctx context.Context, nodeName string) (string, error) {
+	status, err := nodeStatus(ctx, nodeName)
+	if err != nil {
+		return "", err
+	}
+	for _, issue := range status.Issues {
+		if issue.Reason == v1alpha1.ReasonRefusedByFRR {
+			return issue.Message, nil
+		}
+	}
+	if text := conditionText(status.Conditions, v1alpha1.ConditionProgrammed); strings.HasPrefix(text, "False "+v1alpha1.ReasonApplyFailed) {
+		return text, nil
+	}
+	return "", nil
 }
 
 // removeOwnAddress takes it away, if it is there.

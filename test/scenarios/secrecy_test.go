@@ -76,7 +76,7 @@ var _ = Describe("A password", func() {
 		mistake.Spec.PasswordSecret = peer.Spec.PasswordSecret
 		create(ctx, mistake)
 		for _, name := range bothReleases {
-			Eventually(ctx, condition).WithArguments(ctx, name, v1alpha1.ConditionProgrammed).Should(HavePrefix("False ApplyFailed"))
+			Eventually(ctx, refusalOn).WithArguments(ctx, name).ShouldNot(BeEmpty())
 		}
 		Expect(before.holds(ctx)).To(Succeed())
 		expectHidden(ctx, password)
