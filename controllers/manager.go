@@ -41,8 +41,10 @@ type Options struct {
 	// LeaderElect: run only while holding the lease.
 	LeaderElect bool
 	Lease       Lease
-	// Metrics and Probes are the addresses to listen on; "0" is none.
-	Metrics, Probes string
+	// Metrics is the endpoint of metrics.
+	Metrics metricsserver.Options
+	// Probes is the address to listen on; "0" is none.
+	Probes string
 	// Annotations of Services that are read, also where the Herald object names none.
 	Annotations status.Annotations
 	// SetLogLevel is told the Herald object's, empty where it says none; nil: it stays.
@@ -62,7 +64,7 @@ func NewManager(client *rest.Config, options Options) (ctrl.Manager, error) {
 	mgr, err := ctrl.NewManager(client, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         CacheOptions(options.Namespace),
-		Metrics:                       metricsserver.Options{BindAddress: options.Metrics},
+		Metrics:                       options.Metrics,
 		HealthProbeBindAddress:        options.Probes,
 		LeaderElection:                options.LeaderElect,
 		LeaderElectionID:              leaseName,

@@ -129,7 +129,7 @@ var quickLease = controllers.Lease{Duration: 2 * time.Second, RenewDeadline: tim
 
 func startManager(options controllers.Options) *process {
 	GinkgoHelper()
-	options.Metrics, options.Probes = "0", "0"
+	options.Metrics.BindAddress, options.Probes = "0", "0"
 	if options.Namespace == "" {
 		options.Namespace = systemNamespace
 	}

@@ -21,9 +21,10 @@ import (
 )
 
 type agentFlags struct {
-	kubeconfig, probes, metrics, logLevel string
-	countersInterval                      time.Duration
-	options                               controllers.AgentOptions
+	kubeconfig, probes, logLevel string
+	metrics                      metricsFlags
+	countersInterval             time.Duration
+	options                      controllers.AgentOptions
 }
 
 func newAgentCommand() *cobra.Command {
@@ -37,7 +38,7 @@ func newAgentCommand() *cobra.Command {
 	set := command.Flags()
 	set.StringVar(&flags.kubeconfig, "kubeconfig", "", "file to reach the cluster with (default: $KUBECONFIG, ~/.kube/config, the pod's ServiceAccount)")
 	set.StringVar(&flags.probes, "health-probe-bind-address", ":8082", "address of /healthz and /readyz; 0 switches them off")
-	set.StringVar(&flags.metrics, "metrics-bind-address", "0", "address of the metrics endpoint; 0 switches it off")
+	flags.metrics.add(set)
 	set.StringVar(&flags.logLevel, "log-level", "info", "debug, info or error")
 	set.StringVar(&flags.options.Node, "node-name", os.Getenv("NODE_NAME"), "name of this machine's Node (env NODE_NAME)")
 	set.StringVar(&flags.options.ExchangeDir, "exchange-dir", exchange.DefaultDir, "directory shared with the reloader")
@@ -77,7 +78,7 @@ func runAgent(ctx context.Context, flags *agentFlags) error {
 		return err
 	}
 	managerOptions.HealthProbeBindAddress = flags.probes
-	managerOptions.Metrics.BindAddress = flags.metrics
+	managerOptions.Metrics = flags.metrics.options()
 	mgr, err := ctrl.NewManager(config, managerOptions)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ type managerFlags struct {
 	kubeconfig  string
 	namespace   string
 	leaderElect bool
-	metrics     string
+	metrics     metricsFlags
 	probes      string
 	logLevel    string
 	annotations status.Annotations
@@ -44,7 +44,7 @@ func newManagerCommand() *cobra.Command {
 	set.StringVar(&flags.kubeconfig, "kubeconfig", "", "file to reach the cluster with (default: $KUBECONFIG, ~/.kube/config, the pod's ServiceAccount)")
 	set.StringVar(&flags.namespace, "namespace", "herald-system", "namespace of Herald: of the leader's lease and of the agents' pods")
 	set.BoolVar(&flags.leaderElect, "leader-elect", false, "run only while holding the lease; needed with more than one replica")
-	set.StringVar(&flags.metrics, "metrics-bind-address", "0", "address of the metrics endpoint; 0 switches it off")
+	flags.metrics.add(set)
 	set.StringVar(&flags.probes, "health-probe-bind-address", ":8081", "address of /healthz and /readyz; 0 switches them off")
 	set.BoolVar(&flags.annotations.MetalLB, "metallb-annotations", false, "read metallb.io/loadBalancerIPs, address-pool and allow-shared-ip of Services too (and metallb.universe.tf/...), as Herald's ips, pool and sharing-key")
 	set.StringVar(&flags.podName, "pod-name", os.Getenv("POD_NAME"), "name of the manager's own pod, whose image the agents have (env POD_NAME)")
@@ -83,7 +83,7 @@ func runManager(ctx context.Context, flags managerFlags) error {
 	}
 	mgr, err := controllers.NewManager(client, controllers.Options{
 		Namespace: flags.namespace, LeaderElect: flags.leaderElect, Lease: controllers.DefaultLease,
-		Metrics: flags.metrics, Probes: flags.probes, Annotations: flags.annotations, Self: self, SetLogLevel: setLogLevel,
+		Metrics: flags.metrics.options(), Probes: flags.probes, Annotations: flags.annotations, Self: self, SetLogLevel: setLogLevel,
 	})
 	if err != nil {
 		return err

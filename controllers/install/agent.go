@@ -18,6 +18,9 @@ const (
 
 	// probePort of the agent, on the node's loopback only.
 	probePort = 8082
+	// metricsPort of the agent, on all addresses of the node: over HTTPS, and for
+	// those only whom the cluster allows it.
+	metricsPort = 9543
 	// readyPeriod, in seconds: within two of them a dead agent is known.
 	readyPeriod = 2
 
@@ -57,7 +60,9 @@ func (m *maker) agentContainer() *coreac.ContainerApplyConfiguration {
 			WithHost("127.0.0.1").WithPort(intstr.FromInt32(probePort)).WithPath(path))
 	}
 	return m.heraldContainer(AgentContainer).
-		WithArgs("agent", "--health-probe-bind-address=127.0.0.1:"+strconv.Itoa(probePort)).
+		WithArgs("agent",
+			"--health-probe-bind-address=127.0.0.1:"+strconv.Itoa(probePort), "--metrics-bind-address=:"+strconv.Itoa(metricsPort)).
+		WithPorts(coreac.ContainerPort().WithName("metrics").WithContainerPort(metricsPort)).
 		WithEnv(coreac.EnvVar().WithName("NODE_NAME").WithValueFrom(coreac.EnvVarSource().
 			WithFieldRef(coreac.ObjectFieldSelector().WithFieldPath("spec.nodeName")))).
 		WithResources(resources(m.spec.Resources.Agent, "20m", "96Mi")).

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -11,14 +12,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gexec"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -72,6 +78,38 @@ var _ = Describe("the agent's program", Ordered, func() {
 		Expect(bgpNode().Status.FRRVersion).To(Equal("10.3"))
 	})
 
+	It("tells metrics over HTTPS, to those whom the cluster allows it", func() {
+		baseWorld()
+		apply("metrics.yaml")
+		address := freeAddress()
+		session, err := gexec.Start(command("--node-name", nodeName, "--exchange-dir", GinkgoT().TempDir(),
+			"--health-probe-bind-address", "0", "--metrics-bind-address", address), GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func() { session.Kill().Wait() })
+		for _, name := range []string{"prometheus", "stranger"} {
+			create(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "herald-system", Name: name}})
+		}
+		create(&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "prometheus"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "herald-metrics-reader"},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: "herald-system", Name: "prometheus"}},
+		})
+		// The agent remembers a refusal for a while.
+		Eventually(func() (bool, error) {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:                  "system:serviceaccount:herald-system:prometheus",
+				NonResourceAttributes: &authorizationv1.NonResourceAttributes{Verb: "get", Path: "/metrics"},
+			}}
+			err := api.Create(ctx, review)
+			return review.Status.Allowed, err
+		}).Should(BeTrue())
+		Eventually(scrape(address, "")).Should(HavePrefix("401"))
+		Expect(scrape(address, "nonsense")()).NotTo(HavePrefix("200"))
+		Expect(scrape(address, tokenOf("herald-system", "stranger"))()).To(HavePrefix("403"))
+		Expect(get("http://" + address + "/metrics")()).NotTo(HavePrefix("200"))
+		Eventually(scrape(address, tokenOf("herald-system", "prometheus"))).Should(And(HavePrefix("200"), ContainSubstring("herald_reloader_reporting 0")))
+	})
+
 	DescribeTable("says in one line what is missing",
 		func(want string, arguments func() []string) {
 			out, err := command(arguments()...).CombinedOutput()
@@ -108,6 +146,42 @@ func apply(name string) {
 		}
 		Expect(err).NotTo(HaveOccurred())
 		Expect(api.Create(ctx, object)).To(Succeed())
+	}
+}
+
+// tokenOf a ServiceAccount, as a pod of it has one.
+func tokenOf(namespace, account string) string {
+	GinkgoHelper()
+	set, err := kubernetes.NewForConfig(config)
+	Expect(err).NotTo(HaveOccurred())
+	answer, err := set.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, account, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	Expect(err).NotTo(HaveOccurred())
+	return answer.Status.Token
+}
+
+// scrape asks for metrics as Prometheus does: "200 ..." and what is told.
+func scrape(address, token string) func() string {
+	anyone := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // no authority has signed it
+	}}
+	return func() string {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/metrics", nil)
+		if err != nil {
+			return err.Error()
+		}
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
+		answer, err := anyone.Do(request)
+		if err != nil {
+			return err.Error()
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			return err.Error()
+		}
+		return answer.Status + " " + string(body)
 	}
 }
 

@@ -53,8 +53,8 @@ func TestChurn(t *testing.T) {
 	defer cancel()
 	l, err := lab.New(ctx, lab.Options{
 		FRR: frr.V10_3, NodeFRR: map[int]frr.Version{1: frr.V8_4}, ExchangeSize: exchangeSize,
-		AgentArgs:    []string{"--metrics-bind-address=" + agentMetrics},
-		ManagerArgs:  []string{"--metrics-bind-address=" + managerMetrics},
+		AgentArgs:    []string{"--metrics-bind-address=" + agentMetrics, "--metrics-secure=false"},
+		ManagerArgs:  []string{"--metrics-bind-address=" + managerMetrics, "--metrics-secure=false"},
 		ReloaderArgs: []string{"--check-interval=" + checkInterval.String()},
 	})
 	if err != nil {

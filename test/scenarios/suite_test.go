@@ -44,7 +44,7 @@ const swapEnv = "HERALD_LAB_SWAP_FRR"
 // agentMetrics is where agents serve their metrics, on their own nodes.
 const agentMetrics = "127.0.0.1:8090"
 
-var agentArgs = []string{"--counters-interval=" + counters.String(), "--metrics-bind-address=" + agentMetrics}
+var agentArgs = []string{"--counters-interval=" + counters.String(), "--metrics-bind-address=" + agentMetrics, "--metrics-secure=false"}
 
 // site is shared by all scenarios that leave it as they found it: three nodes,
 // the first with the older FRR, a router of each make and two managers.
