@@ -140,6 +140,15 @@ var _ = Describe("Attributes", func() {
 			want[name][0] = "64512:200"
 		}
 		expectAllCommunities(ctx, addrs, want)
+
+		By("values that are no community are refused, and change nothing")
+		for _, bad := range []v1alpha1.CommunityValue{"64512:70000", "70000:1", "64512:1:4294967296", "no export"} {
+			refused := all.DeepCopy()
+			Expect(site.API().Get(ctx, crclient.ObjectKeyFromObject(all), refused)).To(Succeed())
+			refused.Spec.Communities = append(refused.Spec.Communities, bad)
+			Expect(site.API().Update(ctx, refused)).To(MatchError(ContainSubstring("communities")), "%q", bad)
+		}
+		expectAllCommunities(ctx, addrs, want)
 		for name, c := range wires {
 			Expect(messages(c, withdraws())).To(BeEmpty(), name)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -12,6 +13,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/test/lab/node"
 	"github.com/herald-lb/herald/test/lab/router"
 )
 
@@ -49,6 +51,9 @@ var _ = Describe("Routes that are asked for", func() {
 			{CIDR: "10.50.1.7/32"}, {CIDR: "2001:db8:50::/48", LE: ptr.To(int32(64))},
 		}})
 		expectTaken(ctx, prefixes("10.50.1.7/32", "2001:db8:50::/48"), prefixes("10.50.1.0/24"))
+
+		By("the default route where it is listed, on a node that has none of its own")
+		expectListedDefault(ctx, site.Node("node1"))
 
 		By("to no other router")
 		for _, r := range site.Routers() {
@@ -101,6 +106,42 @@ var _ = Describe("Routes that are asked for", func() {
 		}
 	}, SpecTimeout(2*specTimeout))
 })
+
+// expectListedDefault takes a node's default routes away, and sees those of the
+// routers in their place as long as they are listed.
+func expectListedDefault(ctx context.Context, n *node.Node) {
+	GinkgoHelper()
+	defaults := prefixes("0.0.0.0/0", "::/0")
+	own := map[string]string{}
+	restore := func() {
+		for flag, route := range own {
+			_, err := n.Box().Run(ctx, append([]string{"ip", flag, "route", "replace"}, strings.Fields(route)...)...)
+			Expect(err).NotTo(HaveOccurred())
+			delete(own, flag)
+		}
+	}
+	defer restore()
+	for _, flag := range []string{"-4", "-6"} {
+		out, err := n.Box().Run(ctx, "ip", flag, "route", "show", "default")
+		Expect(err).NotTo(HaveOccurred())
+		via := strings.Fields(out)
+		Expect(len(via)).To(BeNumerically(">=", 3), out)
+		_, err = n.Box().Run(ctx, "ip", flag, "route", "del", "default")
+		Expect(err).NotTo(HaveOccurred())
+		own[flag] = strings.Join(via[:3], " ") // default via ADDRESS
+	}
+	for _, p := range defaults {
+		Expect(n.KernelNextHops(ctx, p)).To(BeEmpty(), "%s", p)
+	}
+	receive(ctx, &v1alpha1.ReceivePolicy{Mode: v1alpha1.ReceiveFiltered, Prefixes: []v1alpha1.ReceivePrefix{{CIDR: "0.0.0.0/0"}, {CIDR: "::/0"}}})
+	for _, p := range defaults {
+		Eventually(ctx, n.KernelNextHops).WithArguments(ctx, p).ShouldNot(BeEmpty(), "%s", p)
+	}
+	receive(ctx, &v1alpha1.ReceivePolicy{Mode: v1alpha1.ReceiveAll})
+	for _, p := range defaults {
+		Eventually(ctx, n.KernelNextHops).WithArguments(ctx, p).Should(BeEmpty(), "%s", p)
+	}
+}
 
 // receive changes what all steady peers take, until the spec ends.
 func receive(ctx context.Context, policy *v1alpha1.ReceivePolicy) {
