@@ -107,8 +107,10 @@ func restorePeer(ctx context.Context, want *v1alpha1.BGPPeer) error {
 	if equality.Semantic.DeepEqual(have.Spec, want.Spec) {
 		return nil
 	}
+	// Whoever wrote the status meanwhile is no conflict.
+	before := have.DeepCopy()
 	have.Spec = want.Spec
-	return site.API().Update(ctx, &have)
+	return site.API().Patch(ctx, &have, crclient.MergeFrom(before))
 }
 
 // checkSessions compares the steady sessions with what they were before the

@@ -185,7 +185,8 @@ var _ = Describe("Routers behind interfaces", func() {
 		for _, r := range switched { // GoBGP takes them unasked
 			expectAccepted(ctx, steadyPeer(r.Config().Name, router.IPv6), "False "+v1alpha1.ReasonNoNextHop, "hasn't agreed on IPv6 next hops", "node1")
 			config := r.Config()
-			DeferCleanup(r.Configure, config)
+			// Before the sessions are restored, which a DeferCleanup would come after.
+			defer func() { Expect(r.Configure(config)).To(Succeed()) }()
 			changed := r.Config()
 			for i, n := range changed.Neighbors {
 				changed.Neighbors[i].ExtendedNextHop = n.Address.Is6()
