@@ -154,6 +154,46 @@ var _ = Describe("Attributes", func() {
 		}
 	}, SpecTimeout(specTimeout))
 
+	It("P4 more communities than FRR takes on a route are refused up front, of the youngest advertisement, and the others hold", func(ctx SpecContext) {
+		const each, fit = 60, 4 // FRR takes 252
+		some := func(n int) (values []v1alpha1.CommunityValue) {
+			for i := range each {
+				values = append(values, v1alpha1.CommunityValue(fmt.Sprintf("%d:%d", 64000+n, i)))
+			}
+			return values
+		}
+		create(ctx, lab.Pool("public", block4, block6))
+		for n := range fit {
+			adv := lab.Advertisement(fmt.Sprint("many-", n))
+			adv.Spec.Communities = some(n)
+			create(ctx, adv)
+		}
+		podOn(ctx, "node1", "web")
+		svc := dualStack.service("web")
+		create(ctx, svc)
+		addrs := addressesOf(ctx, svc)
+		all := func() {
+			GinkgoHelper()
+			for _, addr := range addrs {
+				for _, r := range site.Routers() {
+					carried := HaveLen(fit * each)
+					if r.Config().Make == router.BIRD { // which prints the first ones only
+						carried = Not(BeEmpty())
+					}
+					Eventually(ctx, pathsAt).WithArguments(ctx, r, addr).Should(And(HaveLen(len(allNodes)),
+						HaveEach(HaveField("Communities", carried))), "%s at %s", addr, r.Config().Name)
+				}
+			}
+		}
+		all()
+		toomuch := lab.Advertisement("many-too-many")
+		toomuch.Spec.Communities = some(fit)
+		create(ctx, toomuch)
+		Eventually(ctx, acceptedOf).WithArguments(ctx, toomuch).Should(HavePrefix("False TooManyCommunities: "))
+		all()
+		expectNoReset(ctx)
+	}, SpecTimeout(specTimeout))
+
 	It("P7 MED and prepend reach every make of router, and change without a withdraw", func(ctx SpecContext) {
 		all := lab.Advertisement("all")
 		all.Spec.MED, all.Spec.ASPathPrepend = ptr.To(int64(20)), ptr.To(int32(2))
