@@ -49,7 +49,7 @@ func Missing() string {
 	if missing := thirdparty.Missing(Parts()...); missing != "" {
 		return missing
 	}
-	return cgroup.Missing(cgroup.Mount)
+	return machineMissing()
 }
 
 // New brings a cluster up: all nodes are Ready. On an error everything is down

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/herald-lb/herald/test/cluster/cgroup"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -14,7 +13,7 @@ import (
 func Need(t thirdparty.TB) {
 	t.Helper()
 	thirdparty.Need(t, Parts()...)
-	if missing := cgroup.Missing(cgroup.Mount); missing != "" {
+	if missing := machineMissing(); missing != "" {
 		fmt.Fprintf(os.Stderr, "\n*** SKIPPED, no cluster can run on this machine: %s\n\n", missing)
 		t.Skipf("no cluster can run on this machine: %s", missing)
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/herald-lb/herald/test/cluster"
 	"github.com/herald-lb/herald/test/lab/binaries"
-	"github.com/herald-lb/herald/test/lab/wait"
 )
 
 // system is the namespace that config/ installs into.
@@ -91,39 +90,4 @@ func frrPods(ctx context.Context) []frrPod {
 		pods = append(pods, frrPod{name: p.Name, node: p.Spec.NodeName, started: c.State.Running.StartedAt.String(), restarts: c.RestartCount})
 	}
 	return pods
-}
-
-// echoDeployment is a Deployment of pods that say who they are, one on each node.
-const echoDeployment = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: default}
-spec:
-  replicas: 3
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      topologySpreadConstraints:
-        - {maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchLabels: {app: web}}}
-      containers:
-        - name: echo
-          image: ` + cluster.EchoImage + `
-          imagePullPolicy: Never
-          args: [-pod, $(POD), -node, $(NODE)]
-          env:
-            - {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
-            - {name: NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
-          readinessProbe: {httpGet: {port: 8080}, periodSeconds: 1}
-`
-
-// waitEndpoints waits until so many pods of the Service are ready.
-func waitEndpoints(ctx context.Context, want int) {
-	GinkgoHelper()
-	Eventually(func(ctx context.Context) (int, error) {
-		out, err := site.Kubectl(ctx, "get", "endpointslices", "--selector=kubernetes.io/service-name=web",
-			"--output=jsonpath={range .items[*].endpoints[?(@.conditions.ready==true)]}{.nodeName} {end}")
-		return len(strings.Fields(out)), err
-	}).WithContext(ctx).WithTimeout(wait.BringUp).Should(Equal(want))
 }

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/herald-lb/herald/images/archive"
 	"github.com/herald-lb/herald/test/cluster"
 	"github.com/herald-lb/herald/test/lab/wait"
 )
@@ -58,10 +59,12 @@ var _ = BeforeSuite(func() {
 	programs, err = os.MkdirTemp("", "herald-e2e-")
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(os.RemoveAll, programs)
-	herald, err := cluster.HeraldImage(filepath.Join(programs, firstVersion), firstVersion)
-	Expect(err).NotTo(HaveOccurred())
-	o := cluster.Options{Log: GinkgoWriter}
-	o.Images = append(o.Images, herald, cluster.FRR())
+	o := cluster.Options{Log: GinkgoWriter, Images: []archive.Image{cluster.FRR()}}
+	for _, version := range []string{firstVersion, secondVersion} {
+		herald, err := cluster.HeraldImage(filepath.Join(programs, version), version)
+		Expect(err).NotTo(HaveOccurred())
+		o.Images = append(o.Images, herald)
+	}
 	site, err = cluster.New(ctx, o)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(site.Close)

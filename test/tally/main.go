@@ -6,6 +6,7 @@
 // attempt) are repeated before the last one. Its exit status is 1 when anything failed, or when nothing ran.
 //
 //	go test -json ./... | tally -save FILE    also keeps the counts in FILE
+//	go test -json ./... | tally -may-skip     all of it skipped is no failure
 //	tally -sum FILE...                        one line: the sum of what was kept
 package main
 
@@ -22,8 +23,10 @@ import (
 func main() {
 	save := flag.String("save", "", "file to keep the counts in")
 	sum := flag.Bool("sum", false, "add up what was kept in the files named")
+	maySkip := flag.Bool("may-skip", false, "that every test was skipped is no failure: for what not every machine can run")
 	flag.Parse()
 	t := newTally()
+	t.maySkip = *maySkip
 	var err error
 	if *sum {
 		err = t.load(flag.Args())

@@ -35,6 +35,7 @@ type tally struct {
 	tests    map[string]*test // by package + " " + test; "" is the package itself
 	skips    []string
 	failures []string
+	maySkip  bool
 	broken   int // packages that failed outside of a test: a build error, a panic, a time-out
 }
 
@@ -137,7 +138,11 @@ func (t *tally) finish(out io.Writer) bool {
 	}
 	t.total.failed += t.broken
 	fmt.Fprintln(out, t.total)
-	if t.total.passed+t.total.failed == 0 {
+	ran := t.total.passed + t.total.failed
+	if t.maySkip {
+		ran += t.total.skipped
+	}
+	if ran == 0 {
 		fmt.Fprintln(out, "tally: no test ran")
 		return false
 	}

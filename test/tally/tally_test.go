@@ -39,6 +39,21 @@ func TestTally(t *testing.T) {
 	}
 }
 
+// TestMaySkip: that all was skipped is a failure where it isn't expected.
+func TestMaySkip(t *testing.T) {
+	for _, maySkip := range []bool{false, true} {
+		run := newTally()
+		run.maySkip, run.total = maySkip, counts{skipped: 3}
+		if well := run.finish(io.Discard); well != maySkip {
+			t.Errorf("may skip %v: well %v", maySkip, well)
+		}
+		run.total = counts{}
+		if run.finish(io.Discard) {
+			t.Errorf("may skip %v: nothing at all is well", maySkip)
+		}
+	}
+}
+
 func TestSumOfTwoRuns(t *testing.T) {
 	dir := t.TempDir()
 	files := []string{filepath.Join(dir, "runs", "test"), filepath.Join(dir, "runs", "e2e")}

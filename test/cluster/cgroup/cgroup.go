@@ -43,6 +43,13 @@ func Missing(mount string) string {
 		return fmt.Sprintf("cgroups can't be made: %v: run as root, with %s writable", err, mount)
 	}
 	_ = os.Remove(probe)
+	if isV2(mount) {
+		// In a container the mount is a group with processes, which can't hand its
+		// controllers down.
+		if err := enable(mount); err != nil {
+			return fmt.Sprintf("the groups below %s can't have the controllers that a kubelet needs: %v: run where it is the root of all control groups, or move its processes into a group below", mount, err)
+		}
+	}
 	return ""
 }
 
