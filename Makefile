@@ -129,7 +129,7 @@ bench-pure: ## Benchmarks of the pure parts.
 
 ## Check
 .PHONY: verify
-verify: generate lint kustomize helm ## Regenerate, lint, build the manifests; ends on a clean tree.
+verify: generate lint kustomize helm alerts ## Regenerate, lint, build the manifests, fire the alerts; ends on a clean tree.
 	go mod tidy -diff
 	go vet ./...
 	@git diff --exit-code -- . || { echo "verify: generated files are stale: run 'make generate' and commit"; exit 1; }
@@ -142,6 +142,10 @@ lint: $(GOLANGCI_LINT) ## golangci-lint.
 .PHONY: kustomize
 kustomize: ## Build every kustomization in config/.
 	@for k in $$(find config -name kustomization.yaml -printf '%h\n' | sort); do $(KUSTOMIZE) build $$k >/dev/null || exit 1; echo "kustomize: $$k ok"; done
+
+.PHONY: alerts
+alerts: ## Test the alerts and the dashboard of config/prometheus by Prometheus' own engine.
+	cd test/prometheus && go vet ./... && go test ./...
 
 .PHONY: helm
 helm: $(HELM) ## Lint the Helm chart; with its default values it is what config/default is.

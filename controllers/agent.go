@@ -103,7 +103,8 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	cluster := NewClusterWatch(mgr, nodes.SetCluster)
 	nodes.Peers = cluster.Want
 	if options.Metrics != nil {
-		if err := options.Metrics.Register(&metrics.Agent{View: reports.View}); err != nil {
+		nodes.Latency = metrics.NewLatency(options.Clock.Now)
+		if err := errors.Join(options.Metrics.Register(&metrics.Agent{View: reports.View}), options.Metrics.Register(nodes.Latency)); err != nil {
 			return nil, fmt.Errorf("metrics: %w", err)
 		}
 	}
@@ -111,7 +112,11 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	watch := &ExchangeWatch{Dir: options.ExchangeDir, ConfigChanged: nodes.ConfigChanged}
 	watch.ReportChanged = func() {
 		reports.ReportChanged()
-		nodes.ReportChanged(reports.Report.Observe().Report)
+		seen := reports.Report.Observe().Report
+		if seen != nil {
+			nodes.Latency.Applied(seen.AppliedHash)
+		}
+		nodes.ReportChanged(seen)
 	}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
 		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster))

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/controllers/allocator"
+	"github.com/herald-lb/herald/controllers/metrics"
 	"github.com/herald-lb/herald/controllers/pools"
 )
 
@@ -103,4 +104,20 @@ func (a *allocation) usage(pool string) (allocator.Usage, bool) {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
 	return a.allocator.Usage(pool), a.ready
+}
+
+// counted is what metrics tell of it; nil while nothing is known yet.
+func (a *allocation) counted() *metrics.Cluster {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if !a.ready {
+		return nil
+	}
+	cluster := &metrics.Cluster{Pools: a.allocator.Usages(), Services: map[metrics.Allocated]int{}}
+	for decision := range a.allocator.Decisions() {
+		if decision.Outcome != allocator.Untouched {
+			cluster.Services[metrics.Allocated{OK: decision.Outcome == allocator.Allocated, Reason: decision.Reason}]++
+		}
+	}
+	return cluster
 }

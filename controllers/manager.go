@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -43,6 +44,8 @@ type Options struct {
 	Lease       Lease
 	// Metrics is the endpoint of metrics.
 	Metrics metricsserver.Options
+	// Registry takes what the manager knows of the cluster; nil: nobody asks.
+	Registry prometheus.Registerer
 	// Probes is the address to listen on; "0" is none.
 	Probes string
 	// Annotations of Services that are read, also where the Herald object names none.

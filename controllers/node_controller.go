@@ -19,6 +19,7 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/gates"
+	"github.com/herald-lb/herald/controllers/metrics"
 	"github.com/herald-lb/herald/controllers/quarantine"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
@@ -62,6 +63,8 @@ type NodeReconciler struct {
 	Heed func(*v1alpha1.Herald)
 	// Done is told every outcome.
 	Done func(Outcome)
+	// Latency measures how long events take; nil: nobody asks.
+	Latency *metrics.Latency
 
 	mu    sync.Mutex
 	queue wakeQueue
@@ -72,6 +75,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	start := time.Now()
 
 	// 1. Take the state of the world, as the watches left it.
+	since := r.Latency.Take()
 	snap := r.Store.Snapshot()
 	if snap.Node == nil {
 		log.FromContext(ctx).Info("the Node object is not known: what is applied stays until it is back")
@@ -92,6 +96,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	if err == nil {
 		r.Quarantine.Offered(hash, snap, peersOf(result))
 	}
+	r.measure(since, hash, written, err)
 
 	// 5. Ask for what is still missing: the dataplane, and the cluster's own prefixes.
 	r.Want(wantedGates(snap, result))
@@ -131,6 +136,27 @@ func (r *NodeReconciler) write(result *compile.Result) (hash string, written boo
 		return "", false, fmt.Errorf("render: %w", err)
 	}
 	return r.File.Write(body)
+}
+
+// measure how long what has happened since takes.
+func (r *NodeReconciler) measure(since time.Time, hash string, written bool, err error) {
+	switch {
+	case err != nil:
+		r.Latency.Failed(since)
+	case written:
+		r.Latency.Handed(hash, since)
+	}
+}
+
+// noting is a queue that notes when the reconciler is asked to come.
+type noting struct {
+	wakeQueue
+	note func()
+}
+
+func (q noting) Add(w wake) {
+	q.note()
+	q.wakeQueue.Add(w)
 }
 
 // wantedGates are the gates that hold back a Service that has everything else.
@@ -195,6 +221,10 @@ func (r *NodeReconciler) SetupWithManager(mgr manager.Manager, node string) erro
 		CacheSyncTimeout:        cacheSyncTimeout,
 		RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[wake](retryMin, retryMax),
 		SkipNameValidation:      new(true),
+		NewQueue: func(name string, limiter workqueue.TypedRateLimiter[wake]) wakeQueue {
+			queue := workqueue.NewTypedRateLimitingQueueWithConfig(limiter, workqueue.TypedRateLimitingQueueConfig[wake]{Name: name})
+			return noting{queue, r.Latency.Event}
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("node controller: %w", err)

@@ -26,6 +26,9 @@ func setup(mgr ctrl.Manager, options Options) error {
 	if err := fleet.watch(context.Background()); err != nil {
 		return err
 	}
+	if err := registerMetrics(options.Registry, &clusterMetrics{client: mgr.GetCache(), alloc: alloc}); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
 	refusal := refusal{reason: make(chan error, 1)}
 	if err := mgr.Add(refusal); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/controllers/metrics"
 	"github.com/herald-lb/herald/controllers/status"
 	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/internal/version"
@@ -92,6 +93,9 @@ func startAgent(ctx context.Context, mgr manager.Manager, options controllers.Ag
 		return err
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("agent", agent.Ready)); err != nil {
+		return err
+	}
+	if err := mgr.AddMetricsServerExtraHandler(metrics.ServicesPath, servicesHandler(agent)); err != nil {
 		return err
 	}
 	options.Log.Info("starting", "version", version.Version, "exchangeDir", options.ExchangeDir)

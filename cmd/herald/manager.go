@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/herald-lb/herald/controllers"
 	"github.com/herald-lb/herald/controllers/install"
@@ -83,7 +84,7 @@ func runManager(ctx context.Context, flags managerFlags) error {
 	}
 	mgr, err := controllers.NewManager(client, controllers.Options{
 		Namespace: flags.namespace, LeaderElect: flags.leaderElect, Lease: controllers.DefaultLease,
-		Metrics: flags.metrics.options(), Probes: flags.probes, Annotations: flags.annotations, Self: self, SetLogLevel: setLogLevel,
+		Metrics: flags.metrics.options(), Registry: ctrlmetrics.Registry, Probes: flags.probes, Annotations: flags.annotations, Self: self, SetLogLevel: setLogLevel,
 	})
 	if err != nil {
 		return err

@@ -2,10 +2,16 @@ package main
 
 import (
 	"crypto/tls"
+	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/pflag"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/controllers/metrics"
 )
 
 // metricsFlags say where metrics are, and for whom.
@@ -28,4 +34,12 @@ func (f *metricsFlags) options() metricsserver.Options {
 		options.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos, c.MinVersion = []string{"http/1.1"}, tls.VersionTLS12 }}
 	}
 	return options
+}
+
+// servicesHandler tells of each Service on the node. It is asked apart: a scrape of
+// all else stays as small as the node's number of peers.
+func servicesHandler(agent *controllers.Agent) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(&metrics.Services{View: agent.Reports.View})
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
 }

@@ -2,6 +2,7 @@ package allocator
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"net/netip"
 	"slices"
@@ -179,6 +180,17 @@ func (a *Allocator) Get(service types.NamespacedName) (Decision, bool) {
 		return Decision{}, false
 	}
 	return r.decision, true
+}
+
+// Decisions for all Services, in no order.
+func (a *Allocator) Decisions() iter.Seq[Decision] {
+	return func(yield func(Decision) bool) {
+		for _, r := range a.services {
+			if !yield(r.decision) {
+				return
+			}
+		}
+	}
 }
 
 // Begin asks for a write of a Service's status, provided that what was decided was

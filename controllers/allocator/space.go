@@ -93,3 +93,12 @@ func (a *Allocator) Usage(pool string) Usage {
 	spaces := a.spaces[pool]
 	return Usage{IPv4: spaces[0].count(), IPv6: spaces[1].count()}
 }
+
+// Usages of all pools, by name.
+func (a *Allocator) Usages() map[string]Usage {
+	all := make(map[string]Usage, len(a.spaces))
+	for name := range a.spaces {
+		all[name] = a.Usage(name)
+	}
+	return all
+}

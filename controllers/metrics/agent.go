@@ -1,8 +1,3 @@
-// Package metrics tells Prometheus what an agent knows of its node.
-//
-// Nothing is counted here: every scrape reads what the agent knows at that
-// moment, as it stands in BGPNode and BGPSession. So a series is gone when its
-// peer is.
 package metrics
 
 import (
@@ -13,6 +8,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/status"
+	"github.com/herald-lb/herald/reloader/report"
 )
 
 // session's labels: the BGPPeer, and which neighbor it is; the default VRF is
@@ -32,6 +28,8 @@ var (
 		"How often the session left Established since bgpd started.", session...)
 	sessionPrefixes = desc("session_prefixes",
 		"Prefixes sent to the peer, or accepted from it.", append(slices.Clone(session), "family", "direction")...)
+	sessionMessages = desc("session_messages_total",
+		"BGP messages since bgpd started.", append(slices.Clone(session), "direction", "type")...)
 	bfdUp = desc("session_bfd_up",
 		"1 if BFD (RFC 5880) says that the path to the peer is Up; absent where BFD does not watch the session.", session...)
 	nodeRoutes = desc("routes",
@@ -48,6 +46,8 @@ var (
 		"When the last configuration was tried, seconds since 1970.")
 	applyDuration = desc("last_apply_duration_seconds",
 		"How long the last try took.")
+	applies = desc("apply_duration_seconds",
+		"Tries to give FRR a configuration since the reloader started: how many, and how long they took together.", "path", "outcome")
 )
 
 // Agent is a collector of what an agent knows.
@@ -59,8 +59,8 @@ type Agent struct {
 // Describe implements prometheus.Collector.
 func (a *Agent) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		sessionUp, sessionSince, sessionFlaps, sessionPrefixes, bfdUp,
-		nodeRoutes, nodeIssues, reporting, programmed, applyFailed, applyTime, applyDuration,
+		sessionUp, sessionSince, sessionFlaps, sessionPrefixes, sessionMessages, bfdUp,
+		nodeRoutes, nodeIssues, reporting, programmed, applyFailed, applyTime, applyDuration, applies,
 	} {
 		descs <- d
 	}
@@ -104,11 +104,23 @@ func collectSession(out chan<- prometheus.Metric, s status.Session) {
 	if s.Status.BFD != nil {
 		gauge(out, bfdUp, truth(s.Status.BFD.State == v1alpha1.BFDUp), labels...)
 	}
+	if m := s.Messages; m != nil {
+		collectMessages(out, m.Sent, append(slices.Clone(labels), "sent"))
+		collectMessages(out, m.Received, append(slices.Clone(labels), "received"))
+	}
 	for family, count := range map[string]*v1alpha1.PrefixCount{"ipv4": s.Status.Prefixes.IPv4, "ipv6": s.Status.Prefixes.IPv6} {
 		if count != nil {
 			gauge(out, sessionPrefixes, float64(count.Sent), append(slices.Clone(labels), family, "sent")...)
 			gauge(out, sessionPrefixes, float64(count.Accepted), append(slices.Clone(labels), family, "accepted")...)
 		}
+	}
+}
+
+func collectMessages(out chan<- prometheus.Metric, m report.MessageCount, labels []string) {
+	for kind, count := range map[string]int64{
+		"open": m.Open, "update": m.Update, "notification": m.Notification, "keepalive": m.Keepalive, "route-refresh": m.RouteRefresh,
+	} {
+		out <- prometheus.MustNewConstMetric(sessionMessages, prometheus.CounterValue, float64(count), append(slices.Clone(labels), kind)...)
 	}
 }
 
@@ -134,5 +146,12 @@ func collectNode(out chan<- prometheus.Metric, view status.View) {
 		gauge(out, applyFailed, truth(last.Error != ""))
 		gauge(out, applyTime, float64(last.Time.UnixMilli())/1000)
 		gauge(out, applyDuration, last.Duration.Seconds())
+	}
+	for _, count := range view.Report.Applies {
+		outcome := v1alpha1.ApplyApplied
+		if count.Failed {
+			outcome = v1alpha1.ApplyFailed
+		}
+		out <- prometheus.MustNewConstSummary(applies, uint64(count.Count), count.Duration.Seconds(), nil, string(count.Path), string(outcome))
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/status"
@@ -27,16 +28,22 @@ func view() status.View {
 				Neighbors: []frrtemplates.Neighbor{{End: frrtemplates.End{Address: a}}, {End: frrtemplates.End{Address: b}}},
 				Families:  []frrtemplates.RouterFamily{{Family: frrtemplates.IPv4, Networks: make([]frrtemplates.Network, 2)}},
 			}}},
-			Origins: compile.Origins{Peers: map[compile.NeighborKey]string{{End: frrtemplates.End{Address: a}}: "tor-a", {End: frrtemplates.End{Address: b}}: "tor-b"}},
-			Issues:  []compile.Issue{{Reason: "SecretNotFound"}, {Reason: "SecretNotFound"}},
+			Origins:  compile.Origins{Prefixes: map[netip.Prefix][]compile.Need{netip.MustParsePrefix("203.0.113.7/32"): {{Service: types.NamespacedName{Namespace: "shop", Name: "web"}}}}, Peers: map[compile.NeighborKey]string{{End: frrtemplates.End{Address: a}}: "tor-a", {End: frrtemplates.End{Address: b}}: "tor-b"}},
+			Withheld: []compile.Withheld{{Service: types.NamespacedName{Namespace: "shop", Name: "db"}, Why: compile.WhyNoEndpoint}},
+			Issues:   []compile.Issue{{Reason: "SecretNotFound"}, {Reason: "SecretNotFound"}},
 		},
 		Report: &report.Report{
 			AppliedHash: "x", FRR: report.FRR{Version: "10.3"},
 			LastApply: &report.Apply{Time: noon, Duration: 1500 * time.Millisecond},
+			Applies: []report.ApplyCount{
+				{Path: report.PathVty, Count: 3, Duration: 300 * time.Millisecond},
+				{Path: report.PathReload, Failed: true, Count: 1, Duration: 2 * time.Second},
+			},
 			Sessions: []report.Session{
 				{
 					Address: "192.0.2.1", State: "Established", Since: &noon, Flaps: 3,
 					IPv4: &report.Prefixes{Sent: 2, Accepted: 1}, BFD: &report.BFD{State: "Up"},
+					Messages: &report.Messages{Sent: report.MessageCount{Open: 1, Update: 4, Keepalive: 9, RouteRefresh: 2}, Received: report.MessageCount{Open: 1, Notification: 3}},
 				},
 				{Address: "2001:db8::1", State: "Active"},
 			},
@@ -63,6 +70,18 @@ herald_session_bfd_up{address="192.0.2.1",peer="tor-a",vrf=""} 1
 # TYPE herald_session_prefixes gauge
 herald_session_prefixes{address="192.0.2.1",direction="accepted",family="ipv4",peer="tor-a",vrf=""} 1
 herald_session_prefixes{address="192.0.2.1",direction="sent",family="ipv4",peer="tor-a",vrf=""} 2
+# HELP herald_session_messages_total BGP messages since bgpd started.
+# TYPE herald_session_messages_total counter
+herald_session_messages_total{address="192.0.2.1",direction="received",peer="tor-a",type="keepalive",vrf=""} 0
+herald_session_messages_total{address="192.0.2.1",direction="received",peer="tor-a",type="notification",vrf=""} 3
+herald_session_messages_total{address="192.0.2.1",direction="received",peer="tor-a",type="open",vrf=""} 1
+herald_session_messages_total{address="192.0.2.1",direction="received",peer="tor-a",type="route-refresh",vrf=""} 0
+herald_session_messages_total{address="192.0.2.1",direction="received",peer="tor-a",type="update",vrf=""} 0
+herald_session_messages_total{address="192.0.2.1",direction="sent",peer="tor-a",type="keepalive",vrf=""} 9
+herald_session_messages_total{address="192.0.2.1",direction="sent",peer="tor-a",type="notification",vrf=""} 0
+herald_session_messages_total{address="192.0.2.1",direction="sent",peer="tor-a",type="open",vrf=""} 1
+herald_session_messages_total{address="192.0.2.1",direction="sent",peer="tor-a",type="route-refresh",vrf=""} 2
+herald_session_messages_total{address="192.0.2.1",direction="sent",peer="tor-a",type="update",vrf=""} 4
 # HELP herald_routes Prefixes that this node wants to announce.
 # TYPE herald_routes gauge
 herald_routes{family="ipv4"} 2
@@ -85,6 +104,12 @@ herald_last_apply_timestamp_seconds 1.7673552e+09
 # HELP herald_last_apply_duration_seconds How long the last try took.
 # TYPE herald_last_apply_duration_seconds gauge
 herald_last_apply_duration_seconds 1.5
+# HELP herald_apply_duration_seconds Tries to give FRR a configuration since the reloader started: how many, and how long they took together.
+# TYPE herald_apply_duration_seconds summary
+herald_apply_duration_seconds_sum{outcome="Applied",path="vty"} 0.3
+herald_apply_duration_seconds_count{outcome="Applied",path="vty"} 3
+herald_apply_duration_seconds_sum{outcome="Failed",path="frr-reload"} 2
+herald_apply_duration_seconds_count{outcome="Failed",path="frr-reload"} 1
 `
 
 func TestAgent(t *testing.T) {

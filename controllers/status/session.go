@@ -19,6 +19,8 @@ type Session struct {
 	Name   string
 	Spec   v1alpha1.BGPSessionSpec
 	Status v1alpha1.BGPSessionStatus
+	// Messages are for metrics only; nil where FRR doesn't show the session.
+	Messages *report.Messages
 }
 
 // Sessions are the BGPSessions of the node, one for each neighbor of the wanted
@@ -38,11 +40,15 @@ func Sessions(view View) []Session {
 			if !found {
 				continue
 			}
-			sessions = append(sessions, Session{
+			session := Session{
 				Name:   v1alpha1.SessionName(view.Node, peer),
 				Spec:   v1alpha1.BGPSessionSpec{Node: view.Node, Peer: peer},
 				Status: sessionStatus(view, &router, neighbor, reported[key]),
-			})
+			}
+			if seen := reported[key]; seen != nil {
+				session.Messages = seen.Messages
+			}
+			sessions = append(sessions, session)
 		}
 	}
 	slices.SortFunc(sessions, func(a, b Session) int { return cmp.Compare(a.Name, b.Name) })

@@ -240,6 +240,7 @@ func (l *Loop) apply(ctx context.Context, want *apply.Good) time.Duration {
 	}
 	l.Publish(func(r *report.Report) {
 		r.AttemptedHash, r.AppliedHash, r.LastApply = want.Hash, l.Applier.AppliedHash(), done
+		r.Applies = report.Counted(r.Applies, done)
 	})
 	l.frrErrorIfConnected()
 	return retry

@@ -38,10 +38,39 @@ type neighbor struct {
 	Capabilities    struct {
 		ExtendedNextHop string `json:"extendedNexthop"`
 	} `json:"neighborCapabilities"`
+	Messages *messages `json:"messageStats"`
 	Families map[string]struct {
 		Sent     int64 `json:"sentPrefixCounter"`
 		Accepted int64 `json:"acceptedPrefixCounter"`
 	} `json:"addressFamilyInfo"`
+}
+
+// messages by type; bgpd counts those of ROUTE-REFRESH too (RFC 2918).
+type messages struct {
+	OpensSent         int64 `json:"opensSent"`
+	OpensRecv         int64 `json:"opensRecv"`
+	UpdatesSent       int64 `json:"updatesSent"`
+	UpdatesRecv       int64 `json:"updatesRecv"`
+	NotificationsSent int64 `json:"notificationsSent"`
+	NotificationsRecv int64 `json:"notificationsRecv"`
+	KeepalivesSent    int64 `json:"keepalivesSent"`
+	KeepalivesRecv    int64 `json:"keepalivesRecv"`
+	RouteRefreshSent  int64 `json:"routeRefreshSent"`
+	RouteRefreshRecv  int64 `json:"routeRefreshRecv"`
+}
+
+func (m *messages) counted() *report.Messages {
+	if m == nil {
+		return nil
+	}
+	return &report.Messages{
+		Sent: report.MessageCount{
+			Open: m.OpensSent, Update: m.UpdatesSent, Notification: m.NotificationsSent, Keepalive: m.KeepalivesSent, RouteRefresh: m.RouteRefreshSent,
+		},
+		Received: report.MessageCount{
+			Open: m.OpensRecv, Update: m.UpdatesRecv, Notification: m.NotificationsRecv, Keepalive: m.KeepalivesRecv, RouteRefresh: m.RouteRefreshRecv,
+		},
+	}
 }
 
 // key of a session.
@@ -164,7 +193,7 @@ func session(k key, n neighbor, h history) report.Session {
 	s := report.Session{
 		Address: k.address, VRF: k.vrf, LocalASN: n.LocalAS, RemoteASN: n.RemoteAS,
 		State: n.State, Since: h.since, Flaps: n.Dropped,
-		LastResetReason: resetReason(n), LastResetTime: h.lastReset,
+		LastResetReason: resetReason(n), LastResetTime: h.lastReset, Messages: n.Messages.counted(),
 	}
 	s.LinkLocal = n.linkLocal(k.address)
 	s.ExtendedNextHop = n.State == established && n.Capabilities.ExtendedNextHop == bothEnds

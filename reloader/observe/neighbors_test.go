@@ -40,6 +40,10 @@ func TestSessionsOfBothReleases(t *testing.T) {
 			want := report.Session{
 				Address: "10.10.0.1", LocalASN: 64512, RemoteASN: 64500, State: "Established", Since: &since,
 				IPv4: &report.Prefixes{Sent: 1}, Opened: &report.Parameters{HoldTime: 180, KeepaliveTime: 60},
+				Messages: &report.Messages{
+					Sent:     report.MessageCount{Open: 1, Update: 1, Keepalive: 1, RouteRefresh: 1},
+					Received: report.MessageCount{Open: 1, Keepalive: 1},
+				},
 			}
 			if diff := cmp.Diff(want, up[0]); diff != "" {
 				t.Error(diff)
@@ -52,7 +56,10 @@ func TestSessionsOfBothReleases(t *testing.T) {
 			want = report.Session{
 				Address: "10.10.0.1", LocalASN: 64512, RemoteASN: 64500, State: "Idle", Since: &later, Flaps: 1,
 				LastResetReason: "BGP Notification received: Cease/Administrative Shutdown", LastResetTime: &later,
-				IPv4: &report.Prefixes{},
+				IPv4: &report.Prefixes{}, Messages: &report.Messages{
+					Sent:     report.MessageCount{Open: 1, Update: 1, Keepalive: 1, RouteRefresh: 1},
+					Received: report.MessageCount{Open: 1, Keepalive: 1, Notification: 2},
+				},
 			}
 			if diff := cmp.Diff(want, down); diff != "" {
 				t.Error(diff)

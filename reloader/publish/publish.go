@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"reflect"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ func (w *Writer) Update(change func(*report.Report)) {
 	w.mu.Lock()
 	before := w.current
 	change(&w.current)
-	changed := !reflect.DeepEqual(before, w.current)
+	changed := differ(before, w.current)
 	w.mu.Unlock()
 	if changed {
 		select {
@@ -48,6 +49,24 @@ func (w *Writer) Update(change func(*report.Report)) {
 		default:
 		}
 	}
+}
+
+// differ says whether two reports do in more than counts of messages, which wait
+// for the next report: there are keepalives all the time.
+func differ(a, b report.Report) bool {
+	if reflect.DeepEqual(a, b) {
+		return false
+	}
+	a.Sessions, b.Sessions = withoutMessages(a.Sessions), withoutMessages(b.Sessions)
+	return !reflect.DeepEqual(a, b)
+}
+
+func withoutMessages(sessions []report.Session) []report.Session {
+	sessions = slices.Clone(sessions)
+	for i := range sessions {
+		sessions[i].Messages = nil
+	}
+	return sessions
 }
 
 // Report is a copy of the current one.

@@ -56,4 +56,17 @@ func TestOnlyChangesWake(t *testing.T) {
 	if woken() {
 		t.Error("the same again is no change")
 	}
+	w.Update(func(r *report.Report) { r.Sessions = []report.Session{{Address: "192.0.2.1"}} })
+	if !woken() {
+		t.Error("a session was not noticed")
+	}
+	w.Update(func(r *report.Report) {
+		r.Sessions = []report.Session{{Address: "192.0.2.1", Messages: &report.Messages{Sent: report.MessageCount{Keepalive: 1}}}}
+	})
+	if woken() {
+		t.Error("a keepalive is no change")
+	}
+	if got := w.Report().Sessions[0].Messages; got == nil || got.Sent.Keepalive != 1 {
+		t.Error("the next report doesn't count it")
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,6 +34,8 @@ type Report struct {
 	AttemptedHash string `json:"attemptedHash,omitempty"`
 	AppliedHash   string `json:"appliedHash,omitempty"`
 	LastApply     *Apply `json:"lastApply,omitempty"`
+	// Applies counts the attempts since the reloader started.
+	Applies []ApplyCount `json:"applies,omitempty"`
 	// FileError says why the file now in the exchange directory is refused.
 	FileError string    `json:"fileError,omitempty"`
 	FRR       FRR       `json:"frr"`
@@ -80,6 +84,54 @@ type Apply struct {
 	Time  time.Time `json:"time"`
 }
 
+// ApplyCount counts attempts that went one way and ended alike.
+type ApplyCount struct {
+	Path   ApplyPath `json:"path"`
+	Failed bool      `json:"failed,omitempty"`
+	Count  int64     `json:"count"`
+	// Duration of all of them together, in nanoseconds.
+	Duration time.Duration `json:"durationNanoseconds"`
+}
+
+// ApplyPath is how a configuration reached FRR: the heaviest of the steps.
+type ApplyPath string
+
+// The paths, the lightest first.
+const (
+	PathVty    ApplyPath = "vty"
+	PathVtysh  ApplyPath = "vtysh"
+	PathReload ApplyPath = "frr-reload"
+)
+
+// Path that an attempt took; what put the last good configuration back is none.
+func (a *Apply) Path() ApplyPath {
+	path := PathVty
+	for _, step := range a.Steps {
+		switch {
+		case step == "put-back":
+			return path
+		case step == string(PathReload):
+			path = PathReload
+		case strings.HasPrefix(step, string(PathVtysh)) && path == PathVty:
+			path = PathVtysh
+		}
+	}
+	return path
+}
+
+// Counted are the counts with one attempt more, in a new slice.
+func Counted(counts []ApplyCount, a *Apply) []ApplyCount {
+	counts = slices.Clone(counts)
+	at := slices.IndexFunc(counts, func(c ApplyCount) bool { return c.Path == a.Path() && c.Failed == (a.Error != "") })
+	if at < 0 {
+		at = len(counts)
+		counts = append(counts, ApplyCount{Path: a.Path(), Failed: a.Error != ""})
+	}
+	counts[at].Count++
+	counts[at].Duration += a.Duration
+	return counts
+}
+
 // FRR is what answers behind the vty sockets.
 type FRR struct {
 	// Version, for example "8.4.4"; empty while bgpd does not answer.
@@ -119,6 +171,8 @@ type Session struct {
 	// IPv4 and IPv6 prefixes; absent where the session doesn't carry the family.
 	IPv4 *Prefixes `json:"ipv4,omitempty"`
 	IPv6 *Prefixes `json:"ipv6,omitempty"`
+	// Messages since bgpd started. A change of these alone is not worth a report.
+	Messages *Messages `json:"messages,omitempty"`
 	// BFD is absent where it doesn't watch the session.
 	BFD *BFD `json:"bfd,omitempty"`
 	// GracefulRestart says that the router keeps this node's routes while FRR
@@ -158,6 +212,21 @@ type BFD struct {
 	// Diagnostic and RemoteDiagnostic in FRR's words; empty for "ok".
 	Diagnostic       string `json:"diagnostic,omitempty"`
 	RemoteDiagnostic string `json:"remoteDiagnostic,omitempty"`
+}
+
+// Messages counts BGP messages by direction.
+type Messages struct {
+	Sent     MessageCount `json:"sent"`
+	Received MessageCount `json:"received"`
+}
+
+// MessageCount counts messages by type (RFC 4271 section 4.1, RFC 2918).
+type MessageCount struct {
+	Open         int64 `json:"open"`
+	Update       int64 `json:"update"`
+	Notification int64 `json:"notification"`
+	Keepalive    int64 `json:"keepalive"`
+	RouteRefresh int64 `json:"routeRefresh"`
 }
 
 // Prefixes counts one family's routes.

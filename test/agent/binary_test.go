@@ -29,6 +29,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/metrics"
 	"github.com/herald-lb/herald/reloader/report"
 )
 
@@ -103,11 +104,16 @@ var _ = Describe("the agent's program", Ordered, func() {
 			err := api.Create(ctx, review)
 			return review.Status.Allowed, err
 		}).Should(BeTrue())
-		Eventually(scrape(address, "")).Should(HavePrefix("401"))
-		Expect(scrape(address, "nonsense")()).NotTo(HavePrefix("200"))
-		Expect(scrape(address, tokenOf("herald-system", "stranger"))()).To(HavePrefix("403"))
+		Eventually(scrape(address+"/metrics", "")).Should(HavePrefix("401"))
+		Expect(scrape(address+"/metrics", "nonsense")()).NotTo(HavePrefix("200"))
+		Expect(scrape(address+"/metrics", tokenOf("herald-system", "stranger"))()).To(HavePrefix("403"))
 		Expect(get("http://" + address + "/metrics")()).NotTo(HavePrefix("200"))
-		Eventually(scrape(address, tokenOf("herald-system", "prometheus"))).Should(And(HavePrefix("200"), ContainSubstring("herald_reloader_reporting 0")))
+		Eventually(scrape(address+"/metrics", tokenOf("herald-system", "prometheus"))).Should(And(HavePrefix("200"), ContainSubstring("herald_reloader_reporting 0"), ContainSubstring("herald_event_to_applied_seconds_count 0")))
+
+		By("asking for each Service")
+		Expect(scrape(address+metrics.ServicesPath, "")()).To(HavePrefix("401"))
+		Expect(scrape(address+metrics.ServicesPath, tokenOf("herald-system", "stranger"))()).To(HavePrefix("403"))
+		Expect(scrape(address+metrics.ServicesPath, tokenOf("herald-system", "prometheus"))()).To(HavePrefix("200"))
 	})
 
 	DescribeTable("says in one line what is missing",
@@ -160,12 +166,12 @@ func tokenOf(namespace, account string) string {
 }
 
 // scrape asks for metrics as Prometheus does: "200 ..." and what is told.
-func scrape(address, token string) func() string {
+func scrape(url, token string) func() string {
 	anyone := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // no authority has signed it
 	}}
 	return func() string {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/metrics", nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+url, nil)
 		if err != nil {
 			return err.Error()
 		}

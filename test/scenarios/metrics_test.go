@@ -26,6 +26,14 @@ var _ = Describe("What is told", func() {
 			Eventually(ctx, metricsOf).WithArguments(ctx, n).Should(ContainSubstring(up("tor-c", 1)), n.Name())
 		}
 
+		for _, series := range []string{
+			`herald_session_messages_total\{address="[^"]+",direction="received",peer="tor-c",type="open",vrf=""\} [1-9]`,
+			`herald_apply_duration_seconds_count\{outcome="Applied",path="[a-z-]+"\} [1-9]`,
+			`herald_event_to_applied_seconds_count [1-9]`,
+		} {
+			Eventually(ctx, metricsOf).WithArguments(ctx, site.Node("node1")).Should(MatchRegexp(series))
+		}
+
 		By("the router closing its session with node1")
 		addr := site.NodeAddresses(router.IPv4, "node1")[0]
 		Expect(site.Router("tor-c").Disable(ctx, addr)).To(Succeed())
