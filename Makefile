@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
 CONTROLLER_TOOLS_VERSION := v0.23.0
+CRD_REF_DOCS_VERSION     := v0.3.0
 KUSTOMIZE_VERSION        := v5.8.1
 GOLANGCI_LINT_VERSION    := v2.15.0
 
@@ -24,6 +25,7 @@ FRR_IMAGE ?= ghcr.io/herald-lb/frr:10.3
 HELM_VERSION             := v4.3.1
 
 CONTROLLER_GEN := go run sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_TOOLS_VERSION)
+CRD_REF_DOCS   := go run github.com/elastic/crd-ref-docs@$(CRD_REF_DOCS_VERSION)
 KUSTOMIZE      := go run sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
 HELM           := $(HERALD_CACHE)/tools/helm-$(HELM_VERSION)/helm
 GOLANGCI_LINT  := $(HERALD_CACHE)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
@@ -55,9 +57,10 @@ build: ## Build herald, kubectl-herald, reloader and the demo into bin/.
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/ ./cmd/herald ./cmd/kubectl-herald ./reloader ./test/demo
 
 .PHONY: generate
-generate: ## Regenerate deepcopy and CRDs from the Go types, and the manifest of the start script.
+generate: ## Regenerate deepcopy, CRDs and docs/api.md from the Go types, and the manifest of the start script.
 	$(CONTROLLER_GEN) object paths=./api/...
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:dir=config/crd/bases
+	$(CRD_REF_DOCS) --source-path=api/v1alpha1 --config=api/crd-ref-docs.yaml --renderer=markdown --output-path=docs/api.md --log-level=ERROR
 	@{ sed '/^data:/q' config/node/frr-start.yaml; echo '  frr-start.sh: |'; sed '/./s/^/    /' reloader/frr-start.sh; } >config/node/frr-start.new
 	@mv config/node/frr-start.new config/node/frr-start.yaml
 	@$(MAKE) --no-print-directory packages
@@ -129,7 +132,7 @@ bench-pure: ## Benchmarks of the pure parts.
 
 ## Check
 .PHONY: verify
-verify: generate lint kustomize helm alerts ## Regenerate, lint, build the manifests, fire the alerts; ends on a clean tree.
+verify: generate lint kustomize helm alerts docs ## Regenerate, lint, build the manifests, fire the alerts, follow the docs' links; ends on a clean tree.
 	go mod tidy -diff
 	go vet ./...
 	@git diff --exit-code -- . || { echo "verify: generated files are stale: run 'make generate' and commit"; exit 1; }
@@ -143,9 +146,19 @@ lint: $(GOLANGCI_LINT) ## golangci-lint.
 kustomize: ## Build every kustomization in config/.
 	@for k in $$(find config -name kustomization.yaml -printf '%h\n' | sort); do $(KUSTOMIZE) build $$k >/dev/null || exit 1; echo "kustomize: $$k ok"; done
 
+.PHONY: dashboard-picture
+dashboard-picture: deps thirdparty build ## Draw docs/dashboard.svg from what is recorded on the lab, in three minutes (root).
+	@mkdir -p dist
+	go run ./test/dashboard -out dist/metrics.txt
+	cd test/prometheus && go run ./draw -recorded ../../dist/metrics.txt -dashboard ../../config/prometheus/dashboard.json -out ../../docs/dashboard.svg
+
 .PHONY: alerts
 alerts: ## Test the alerts and the dashboard of config/prometheus by Prometheus' own engine.
 	cd test/prometheus && go vet ./... && go test ./...
+
+.PHONY: docs
+docs: ## Make the documentation's site in dist/site; no link of it is dead.
+	cd internal/site && go vet . && go test . && go run . -docs ../../docs -out ../../dist/site
 
 .PHONY: helm
 helm: $(HELM) ## Lint the Helm chart; with its default values it is what config/default is.

@@ -87,4 +87,3 @@ func existing(t *testing.T) map[string][]string {
 	}
 	return all
 }
-
