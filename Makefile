@@ -154,11 +154,11 @@ dashboard-picture: deps thirdparty build ## Draw docs/dashboard.svg from what is
 
 .PHONY: alerts
 alerts: ## Test the alerts and the dashboard of config/prometheus by Prometheus' own engine.
-	cd test/prometheus && go vet ./... && go test ./...
+	cd test/prometheus && go vet ./... && go test -count=1 ./...
 
 .PHONY: docs
 docs: ## Make the documentation's site in dist/site; no link of it is dead.
-	cd internal/site && go vet . && go test . && go run . -docs ../../docs -out ../../dist/site
+	cd internal/site && go vet . && go test -count=1 . && go run . -docs ../../docs -out ../../dist/site
 
 .PHONY: helm
 helm: $(HELM) ## Lint the Helm chart; with its default values it is what config/default is.
