@@ -141,7 +141,8 @@ type Neighbor struct {
 	Source netip.Addr
 	// BFDProfile that BFD watches the path by; empty: no BFD.
 	BFDProfile string
-	// GracefulRestart asks the router to keep the routes while FRR restarts.
+	// GracefulRestart asks the router to keep the routes while FRR restarts (RFC 4724);
+	// without, the session has no such capability at all.
 	GracefulRestart bool
 	// ExtendedNextHop asks the router to take IPv6 next hops for IPv4 routes (RFC 8950).
 	// FRR does so unasked, and doesn't print it, of a neighbor behind an interface.

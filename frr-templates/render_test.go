@@ -73,6 +73,7 @@ router bgp 64512
  neighbor 192.0.2.1 port 1179
  neighbor 192.0.2.1 timers 3 9
  neighbor 192.0.2.1 timers connect 5
+ neighbor 192.0.2.1 graceful-restart-disable
  !
  address-family ipv4 unicast
   network 203.0.113.7/32 route-map herald.a

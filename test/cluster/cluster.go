@@ -68,8 +68,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 		Bare: true, Nodes: o.Nodes, Log: o.Log,
 		Routers: []lab.RouterOptions{
 			{Name: "tor-a", Make: router.FRR},
-			// See docs/design/2026-11-21-graceful-restart-unasked.md.
-			{Name: "tor-b", Make: router.BIRD, NoGracefulRestart: true},
+			{Name: "tor-b", Make: router.BIRD},
 		},
 	})
 	if err != nil {

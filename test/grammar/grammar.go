@@ -63,7 +63,7 @@ var lines = []string{
 	` neighbor ` + end + ` password [!-~]+`,
 	` neighbor ` + end + ` (?:port|ebgp-multihop|ttl-security hops|timers connect) ` + number,
 	` neighbor ` + end + ` timers ` + number + ` ` + number,
-	` neighbor ` + end + ` (?:disable-connected-check|graceful-restart|capability extended-nexthop)`,
+	` neighbor ` + end + ` (?:disable-connected-check|graceful-restart(?:-disable)?|capability extended-nexthop)`,
 	` neighbor ` + end + ` update-source ` + address,
 	` address-family ipv[46] unicast`, ` exit-address-family`,
 	`  network ` + prefix + ` route-map ` + name,

@@ -209,8 +209,6 @@ type RouterOptions struct {
 	Passive bool
 	// Password of every session, none if empty.
 	Password string
-	// NoGracefulRestart: the router, a BIRD, keeps no routes for nodes that restart.
-	NoGracefulRestart bool
 	// TTLSecurity: the nodes are one hop away by their packets' TTL (RFC 5082).
 	TTLSecurity bool
 }

@@ -133,8 +133,7 @@ func (l *Lab) connectClient(box *sandbox.Box, k int) error {
 func (l *Lab) routerConfig(k int, o RouterOptions) router.Config {
 	c := router.Config{
 		Name: o.Name, Make: o.Make, FRRVersion: o.FRRVersion, ASN: o.ASN, Port: o.Port, Passive: o.Passive,
-		NoGracefulRestart: o.NoGracefulRestart,
-		RouterID:          host(4, firstRouterHost+k).Addr(),
+		RouterID: host(4, firstRouterHost+k).Addr(),
 	}
 	if c.FRRVersion == "" {
 		c.FRRVersion = frr.V10_3

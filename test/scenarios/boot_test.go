@@ -51,6 +51,41 @@ var _ = Describe("A node", func() {
 		expectEverywhere(ctx, addr, allNodes...)
 	}, SpecTimeout(specTimeout))
 
+	// BIRD and GoBGP help a graceful restart (RFC 4724) here, and would keep the routes of
+	// a node that asked for it for another 120 s.
+	It("R11 that vanishes has no route once its hold time is over, on both releases, where graceful restart wasn't asked for", func(ctx SpecContext) {
+		mayReset("node1", "node2")
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		podOn(ctx, "node3", "web")
+		svc := lab.Service("web")
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectEverywhere(ctx, addr, allNodes...)
+
+		By("cutting two nodes off without a word")
+		for _, name := range []string{"node1", "node2"} {
+			defer func() { Expect(site.SetCable(name, true)).To(Succeed()) }()
+			Expect(site.SetCable(name, false)).To(Succeed())
+		}
+		left := site.NodeAddresses(router.IPv4, "node3")
+		Eventually(ctx, func(g Gomega) { // the hold time is 30 s
+			for _, r := range site.Routers() {
+				g.Expect(hopsAt(ctx, r, addr)).To(Equal(left), r.Config().Name)
+			}
+		}).WithTimeout(patience).Should(Succeed())
+
+		By("mending the cables")
+		for _, name := range []string{"node1", "node2"} {
+			Expect(site.SetCable(name, true)).To(Succeed())
+		}
+		for _, r := range site.Routers() {
+			for _, name := range []string{"node1", "node2"} {
+				expectEstablished(ctx, r.Config().Name, name)
+			}
+		}
+		expectEverywhere(ctx, addr, allNodes...)
+	}, SpecTimeout(2*specTimeout))
+
 	It("R12 keeps its sysctls, whatever they are, through starts of FRR and changes of its structure", func(ctx SpecContext) {
 		mayReset("node3")
 		n := site.Node("node3")

@@ -116,7 +116,7 @@ func restartGracefully(ctx context.Context) {
 	for _, obj := range steadyPeers() {
 		update(ctx, obj.(*v1alpha1.BGPPeer), func(p *v1alpha1.BGPPeer) { p.Spec.EnableGracefulRestart = true })
 	}
-	inAllConfigs(ctx, "graceful-restart", true)
+	inAllConfigs(ctx, "graceful-restart-disable", false)
 }
 
 // announcedDualStack announces a Service of both families and waits for it.

@@ -113,8 +113,7 @@ var _ = Describe("The host", func() {
 			HavePrefix("False " + v1alpha1.ReasonFRRNotRunning))
 		Eventually(ctx, sessionStatus).WithArguments(ctx, v1alpha1.SessionName("node3", "tor-a")).WithTimeout(visible).ShouldNot(
 			HaveField("State", v1alpha1.SessionEstablished))
-		// BIRD helps a graceful restart (RFC 4724) unasked and keeps the routes a while.
-		expectAt(ctx, "tor-a", addr, "node1", "node2")
+		expectEverywhere(ctx, addr, "node1", "node2")
 		startAll("node3")
 		healthy(ctx, "node3")
 		expectEverywhere(ctx, addr, allNodes...)

@@ -109,7 +109,7 @@ func birdConfig(c Config) string {
 		}
 		fmt.Fprintf(&b, "protocol bgp %s {\n  local port %d as %d;\n  neighbor %s port 179 as %d;\n", birdName(n.Address), c.port(), c.ASN, address, n.ASN)
 		b.WriteString("  connect delay time 2; connect retry time 1; error wait time 1,4;\n")
-		fmt.Fprintf(&b, "  graceful restart %s;\n", map[bool]string{false: "aware", true: "off"}[c.NoGracefulRestart])
+		b.WriteString("  graceful restart aware;\n") // BIRD's default
 		if n.ASN == c.ASN {
 			b.WriteString("  direct;\n") // else BIRD takes an iBGP neighbor for a remote one, with recursive next hops
 		}

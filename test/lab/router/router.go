@@ -71,9 +71,6 @@ type Config struct {
 	Passive bool
 	// BFD watches the paths to all neighbors. GoBGP has none.
 	BFD bool
-	// NoGracefulRestart: the router keeps no routes for a neighbor that restarts.
-	// BIRD; FRR does so only where the neighbor really asks, GoBGP is told to.
-	NoGracefulRestart bool
 	// Far is an address of the router that neighbors of its family reach over
 	// several hops. FRR and BIRD.
 	Far netip.Addr
