@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -23,6 +24,13 @@ const helmEnv = "HERALD_HELM"
 // helm runs Helm, as the cluster's admin and with nothing of this machine's user.
 func helm(ctx context.Context, args ...string) string {
 	GinkgoHelper()
+	out, err := tryHelm(ctx, args...)
+	Expect(err).NotTo(HaveOccurred())
+	return out
+}
+
+func tryHelm(ctx context.Context, args ...string) (string, error) {
+	GinkgoHelper()
 	program, err := exec.LookPath(cmp.Or(os.Getenv(helmEnv), "helm"))
 	Expect(err).NotTo(HaveOccurred(), "%s names no helm, nor is there one in PATH", helmEnv)
 	kubeconfig, err := site.ControlPlane().AdminKubeconfig()
@@ -32,8 +40,7 @@ func helm(ctx context.Context, args ...string) string {
 		"env", "HOME=" + home, "HELM_CACHE_HOME=" + home, "HELM_CONFIG_HOME=" + home, "HELM_DATA_HOME=" + home, "KUBECONFIG=" + kubeconfig,
 		program, "--namespace=" + system,
 	}, args...)...)
-	Expect(err).NotTo(HaveOccurred())
-	return strings.TrimSpace(out)
+	return strings.TrimSpace(out), err
 }
 
 // chart is the chart's directory, and values what a user without our registry says.
@@ -62,8 +69,10 @@ var _ = Describe("Herald installed by Helm", Ordered, func() {
 	}, SpecTimeout(specTimeout))
 
 	It("E7 passes the chart's own test", func(ctx context.Context) {
-		out := helm(ctx, "test", "herald", "--timeout="+rollout.String())
-		Expect(out).To(MatchRegexp(`Phase:\s+Succeeded`))
+		// What is announced stands in the Service's condition up to 30 s later.
+		Eventually(func(ctx context.Context) (string, error) {
+			return tryHelm(ctx, "test", "herald", "--timeout="+rollout.String())
+		}).WithContext(ctx).WithTimeout(rollout).WithPolling(time.Second).Should(MatchRegexp(`Phase:\s+Succeeded`))
 	}, SpecTimeout(specTimeout))
 
 	It("E8 is upgraded under traffic: no request fails, no route goes, FRR isn't restarted", func(ctx context.Context) {
