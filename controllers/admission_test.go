@@ -47,7 +47,7 @@ var valid = map[string]func() map[string]any{
 			"image": "example.com/herald:v1", "frrImage": "example.com/frr@sha256:0", "imagePullPolicy": "Never",
 			"imagePullSecrets": []any{map[string]any{"name": "pull"}}, "nodeSelector": map[string]any{"edge": "yes"},
 			"tolerations": []any{map[string]any{"operator": "Exists"}},
-			"logLevel":    "debug", "ignoreExcludeLabel": true, "protectedCIDRs": []any{"10.0.0.0/8", "2001:db8::/32"},
+			"logLevel":    "debug", "loadBalancerClass": "example.com/bgp", "claimClassless": false, "ignoreExcludeLabel": true, "protectedCIDRs": []any{"10.0.0.0/8", "2001:db8::/32"},
 			"announceGate": map[string]any{"mode": "Off", "timeout": "1m30s"}, "compatibility": map[string]any{"metallbAnnotations": true},
 			"resources": map[string]any{"frr": container, "agent": container, "reloader": container},
 		}
@@ -185,6 +185,9 @@ var _ = Describe("Admission", func() {
 		Entry("too many Secrets", "imagePullSecrets", items(17, "x"), "must have at most 16 items"),
 		Entry("too many tolerations", "tolerations", make([]any, 33), "must have at most 32 items"),
 		Entry("an unknown level", "logLevel", "loud", "Unsupported value"),
+		Entry("no class", "loadBalancerClass", "", "should be at least 1 chars long"),
+		Entry("a class with a space", "loadBalancerClass", "my class", "must be a name as Services have it in spec.loadBalancerClass"),
+		Entry("a class of two slashes", "loadBalancerClass", "example.com/a/b", "must be a name as Services have it in spec.loadBalancerClass"),
 		Entry("host bits", "protectedCIDRs", []any{"10.0.0.1/8"}, "must be a CIDR in canonical form"),
 		Entry("an address", "protectedCIDRs", []any{"10.0.0.1"}, "must be a CIDR in canonical form"),
 		Entry("one CIDR twice", "protectedCIDRs", []any{"10.0.0.0/8", "10.0.0.0/8"}, "Duplicate value"),

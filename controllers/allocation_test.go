@@ -132,6 +132,47 @@ var _ = Describe("Allocation", func() {
 		}).Should(Equal(versions))
 	})
 
+	It("A15 says live by the Herald object which Services are its own, and lets go of the others", func() {
+		manager := runManager()
+		create(newPool("p", "203.0.113.0/24"), newService("classless", "4"))
+		Eventually(addresses("classless")).Should(Equal("203.0.113.0"))
+		create(newService("ours", "4", class("herald-lb.io/bgp")), newService("other", "4", class("example.com/bgp")))
+		Eventually(addresses("ours")).Should(Equal("203.0.113.1"))
+
+		By("another class")
+		object := newHerald()
+		object.Spec.LoadBalancerClass = "example.com/bgp"
+		create(object)
+		Eventually(addresses("other")).ShouldNot(BeEmpty())
+		Eventually(addresses("ours")).Should(BeEmpty())
+		Eventually(allocated("ours")).Should(BeEmpty())
+		Expect(addresses("classless")()).To(Equal("203.0.113.0"))
+
+		By("classless Services are left to others")
+		held := addresses("other")()
+		change(newHerald(), func(h *v1alpha1.Herald) { h.Spec.ClaimClassless = new(bool) })
+		Eventually(addresses("classless")).Should(BeEmpty())
+		Eventually(allocated("classless")).Should(BeEmpty())
+		Expect(addresses("other")()).To(Equal(held))
+
+		By("a manager that starts anew gives them nothing, not even at first")
+		manager.end()
+		create(newService("late", "4"))
+		versions := []string{getService("classless").ResourceVersion, getService("late").ResourceVersion}
+		runManager()
+		create(newService("last", "4", class("example.com/bgp")))
+		Eventually(allocated("last")).Should(Equal("True Allocated"))
+		Expect([]string{getService("classless").ResourceVersion, getService("late").ResourceVersion}).To(Equal(versions))
+
+		By("they are claimed again")
+		change(newHerald(), func(h *v1alpha1.Herald) { h.Spec = v1alpha1.HeraldSpec{} })
+		Eventually(addresses("classless")).ShouldNot(BeEmpty())
+		Eventually(addresses("late")).ShouldNot(BeEmpty())
+		Eventually(addresses("ours")).ShouldNot(BeEmpty())
+		Eventually(addresses("other")).Should(BeEmpty())
+		Eventually(addresses("last")).Should(BeEmpty())
+	})
+
 	It("A18 leaves foreign addresses alone and adopts those in a pool", func() {
 		foreign, inside, host := newService("foreign", "4"), newService("inside", "4"), newService("host", "4")
 		create(foreign, inside, host)

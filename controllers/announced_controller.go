@@ -40,6 +40,7 @@ const (
 type announcedReconciler struct {
 	client   client.Client
 	fleet    *fleet
+	claim    *claim
 	recorder events.EventRecorder
 	limiter  *status.Limiter
 	// wanted is what the nodes should announce of each Service, and since when.
@@ -62,15 +63,15 @@ func (r *announcedReconciler) setup(mgr ctrl.Manager) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("announced").
-		For(&corev1.Service{}, builder.WithPredicates(predicate.NewPredicateFuncs(isOrWasHeralds))).
+		For(&corev1.Service{}, builder.WithPredicates(predicate.NewPredicateFuncs(r.isOrWasHeralds))).
 		Watches(&discoveryv1.EndpointSlice{}, handler.EnqueueRequestsFromMapFunc(serviceOfSlice), builder.WithPredicates(usableChanged)).
 		WatchesRawSource(r.fleet.services.source()).
 		Complete(r)
 }
 
-func isOrWasHeralds(object client.Object) bool {
+func (r *announcedReconciler) isOrWasHeralds(object client.Object) bool {
 	service, ok := object.(*corev1.Service)
-	return ok && (snapshot.IsHeralds(service) || status.HasMarks(service))
+	return ok && (r.claim.isHeralds(service) || status.HasMarks(service))
 }
 
 func serviceOfSlice(_ context.Context, object client.Object) []ctrl.Request {
@@ -102,7 +103,7 @@ func (r *announcedReconciler) Reconcile(ctx context.Context, request ctrl.Reques
 	// 1. The Service, if it is Herald's and allocation has had its say.
 	service := &corev1.Service{}
 	err := r.client.Get(ctx, request.NamespacedName, service)
-	if err != nil || !snapshot.IsHeralds(service) {
+	if err != nil || !r.claim.isHeralds(service) {
 		r.limiter.Forget(request.NamespacedName)
 		delete(r.wanted, request.NamespacedName)
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -49,18 +49,22 @@ type serviceReconciler struct {
 	// annotations that are read: fallback, and what the Herald object adds.
 	annotations atomic.Pointer[status.Annotations]
 	fallback    status.Annotations
+	// claim says which Services are Herald's.
+	claim *claim
 	// self asks for a look at everything.
 	self trigger
 }
 
-// heed takes which annotations are read from the Herald object, nil where there is
-// none. Others than before: everything is asked for again, as by a new leader.
+// heed takes which Services are Herald's and which annotations are read from the
+// Herald object, nil where there is none. Others than before: everything is asked
+// for again, as by a new leader.
 func (r *serviceReconciler) heed(herald *v1alpha1.Herald) {
+	claims := r.claim.set(snapshot.SettingsOf(herald))
 	next := r.fallback
 	if herald != nil {
 		next.MetalLB = next.MetalLB || herald.Spec.Compatibility.MetalLBAnnotations
 	}
-	if before := r.annotations.Swap(&next); before != nil && *before != next {
+	if before := r.annotations.Swap(&next); claims || before != nil && *before != next {
 		r.alloc.outdate()
 		r.self.enqueue(poolsRequest)
 	}
@@ -83,7 +87,7 @@ func (r *serviceReconciler) setup(mgr ctrl.Manager) error {
 func (r *serviceReconciler) concerned() predicate.Predicate {
 	isOne := func(object client.Object) bool {
 		service, ok := object.(*corev1.Service)
-		return ok && (snapshot.IsHeralds(service) || status.HasMarks(service) || r.alloc.has(client.ObjectKeyFromObject(service)))
+		return ok && (r.claim.isHeralds(service) || status.HasMarks(service) || r.alloc.has(client.ObjectKeyFromObject(service)))
 	}
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return isOne(e.Object) },
@@ -127,7 +131,7 @@ func (r *serviceReconciler) Reconcile(ctx context.Context, request ctrl.Request)
 
 func (r *serviceReconciler) decide(ctx context.Context, service *corev1.Service) error {
 	key := client.ObjectKeyFromObject(service)
-	if !snapshot.IsHeralds(service) {
+	if !r.claim.isHeralds(service) {
 		r.spread(ctx, r.alloc.remove(key))
 		r.writes.enqueue(key)
 		return nil
@@ -191,7 +195,10 @@ func (r *serviceReconciler) rebuild(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	demands, err := r.listDemands(ctx)
+	if err := r.learnClaim(ctx); err != nil {
+		return err
+	}
+	demands, left, err := r.listDemands(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,32 +207,51 @@ func (r *serviceReconciler) rebuild(ctx context.Context) error {
 		r.unseen[demands[i].Service] = demands[i].Version
 	}
 	r.spread(ctx, r.alloc.rebuild(set, demands))
+	r.writes.enqueue(left...)
 	ctrl.LoggerFrom(ctx).Info("took over allocation", "services", len(demands), "pools", len(set.Pools))
 	return nil
 }
 
-func (r *serviceReconciler) listDemands(ctx context.Context) ([]allocator.Demand, error) {
+// learnClaim reads the Herald object live: Services of another load balancer must
+// get nothing, and the cache may not have the object yet.
+func (r *serviceReconciler) learnClaim(ctx context.Context) error {
+	herald := &v1alpha1.Herald{}
+	err := r.live.Get(ctx, types.NamespacedName{Name: v1alpha1.HeraldName}, herald)
+	if apierrors.IsNotFound(err) {
+		herald = nil
+	} else if err != nil {
+		return fmt.Errorf("herald %q: %w", v1alpha1.HeraldName, err)
+	}
+	r.claim.set(snapshot.SettingsOf(herald))
+	return nil
+}
+
+// listDemands are those of Herald's Services, and left the Services that were
+// Herald's and aren't any more.
+func (r *serviceReconciler) listDemands(ctx context.Context) (demands []allocator.Demand, left []types.NamespacedName, err error) {
 	namespaces := &corev1.NamespaceList{}
 	if err := r.live.List(ctx, namespaces); err != nil {
-		return nil, fmt.Errorf("list of Namespaces: %w", err)
+		return nil, nil, fmt.Errorf("list of Namespaces: %w", err)
 	}
 	labels := make(map[string]map[string]string, len(namespaces.Items))
 	for i := range namespaces.Items {
 		labels[namespaces.Items[i].Name] = namespaces.Items[i].Labels
 	}
-	var demands []allocator.Demand
 	for page := ""; ; {
 		list := &corev1.ServiceList{}
 		if err := r.live.List(ctx, list, client.Limit(pageSize), client.Continue(page)); err != nil {
-			return nil, fmt.Errorf("list of Services: %w", err)
+			return nil, nil, fmt.Errorf("list of Services: %w", err)
 		}
 		for i := range list.Items {
-			if service := &list.Items[i]; snapshot.IsHeralds(service) {
+			switch service := &list.Items[i]; {
+			case r.claim.isHeralds(service):
 				demands = append(demands, r.annotations.Load().DemandOf(service, labels[service.Namespace]))
+			case status.HasMarks(service):
+				left = append(left, client.ObjectKeyFromObject(service))
 			}
 		}
 		if page = list.Continue; page == "" {
-			return demands, nil
+			return demands, left, nil
 		}
 	}
 }

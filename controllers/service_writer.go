@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 
 	"github.com/herald-lb/herald/controllers/allocator"
-	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/controllers/status"
 )
 
@@ -29,6 +28,7 @@ const (
 type statusWriter struct {
 	client client.Client
 	alloc  *allocation
+	claim  *claim
 	// self is asked by serviceReconciler.
 	self *trigger
 	tell teller
@@ -70,7 +70,7 @@ func (r *statusWriter) Reconcile(ctx context.Context, request ctrl.Request) (ctr
 // apply says whether there is something to write.
 func (r *statusWriter) apply(service *corev1.Service) bool {
 	key := client.ObjectKeyFromObject(service)
-	if !snapshot.IsHeralds(service) {
+	if !r.claim.isHeralds(service) {
 		return !r.alloc.has(key) && status.ClearService(service)
 	}
 	return r.alloc.begin(key, status.VersionOf(service), func(decision allocator.Decision) bool {

@@ -14,9 +14,9 @@ import (
 func setup(mgr ctrl.Manager, options Options) error {
 	client, live := mgr.GetClient(), mgr.GetAPIReader()
 	recorder := mgr.GetEventRecorder(reportingController)
-	alloc := newAllocation()
+	alloc, claim := newAllocation(), &claim{}
 	service := &serviceReconciler{
-		client: client, live: live, alloc: alloc, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder}, fallback: options.Annotations,
+		client: client, live: live, alloc: alloc, claim: claim, writes: &trigger{}, pools: &trigger{}, tell: teller{recorder}, fallback: options.Annotations,
 	}
 	service.heed(nil)
 	fleet := newFleet(mgr.GetCache(), func(herald *v1alpha1.Herald) {
@@ -35,8 +35,8 @@ func setup(mgr ctrl.Manager, options Options) error {
 	}
 	for name, setup := range map[string]func(ctrl.Manager) error{
 		"service":          service.setup,
-		"service-status":   (&statusWriter{client: client, alloc: alloc, self: service.writes, tell: service.tell}).setup,
-		"announced":        (&announcedReconciler{client: client, fleet: fleet, recorder: recorder}).setup,
+		"service-status":   (&statusWriter{client: client, alloc: alloc, claim: claim, self: service.writes, tell: service.tell}).setup,
+		"announced":        (&announcedReconciler{client: client, fleet: fleet, claim: claim, recorder: recorder}).setup,
 		"ipaddresspool":    (&poolReconciler{client: client, alloc: alloc, self: service.pools}).setup,
 		"bgppeer":          (&peerReconciler{client: client, fleet: fleet}).setup,
 		"bgpadvertisement": (&advertisementReconciler{client: client, fleet: fleet}).setup,

@@ -76,6 +76,22 @@ type HeraldSpec struct {
 	// +optional
 	LogLevel LogLevel `json:"logLevel,omitempty"`
 
+	// loadBalancerClass: Services with this spec.loadBalancerClass are Herald's.
+	// Default: herald-lb.io/bgp. Services of the class before that are left: they lose
+	// the addresses that Herald gave them, and their routes. Resets no session.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="must be a name as Services have it in spec.loadBalancerClass, for example example.com/bgp"
+	LoadBalancerClass string `json:"loadBalancerClass,omitempty"`
+
+	// claimClassless: Services without a spec.loadBalancerClass are Herald's too. false
+	// where another load balancer serves them: those lose the addresses that Herald gave
+	// them, and their routes.
+	// Default: true. Resets no session.
+	// +optional
+	ClaimClassless *bool `json:"claimClassless,omitempty"`
+
 	// ignoreExcludeLabel: nodes with the label
 	// node.kubernetes.io/exclude-from-external-load-balancers announce like the others.
 	// Some installers put it on the nodes of the control plane.

@@ -1104,6 +1104,11 @@ func (in *HeraldSpec) DeepCopyInto(out *HeraldSpec) {
 		}
 	}
 	in.Resources.DeepCopyInto(&out.Resources)
+	if in.ClaimClassless != nil {
+		in, out := &in.ClaimClassless, &out.ClaimClassless
+		*out = new(bool)
+		**out = **in
+	}
 	if in.ProtectedCIDRs != nil {
 		in, out := &in.ProtectedCIDRs, &out.ProtectedCIDRs
 		*out = make([]ProtectedCIDR, len(*in))

@@ -91,7 +91,7 @@ func summaryOf(in explain.Input) *summary {
 	s := &summary{Pools: []poolSummary{}, Problems: []problem{}}
 	s.addNodes(in)
 	s.addSessions(in.States)
-	s.addServices(in.Objects.Services)
+	s.addServices(in.Objects.Services, in.Objects.Settings())
 	for _, pool := range in.Objects.Pools {
 		condition := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.ConditionAccepted)
 		entry := poolSummary{Name: pool.Name, IPv4: pool.Status.IPv4, IPv6: pool.Status.IPv6}
@@ -168,9 +168,9 @@ func (s *summary) addSessions(states *offline.States) {
 	}
 }
 
-func (s *summary) addServices(services []*corev1.Service) {
+func (s *summary) addServices(services []*corev1.Service, settings *snapshot.Settings) {
 	for _, service := range services {
-		if service.Spec.Type != corev1.ServiceTypeLoadBalancer || !snapshot.IsHeralds(service) {
+		if !settings.IsHeralds(service) {
 			continue
 		}
 		s.Services.Total++

@@ -67,6 +67,9 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	}
 	var changes changes
 	for key, service := range s.Services {
+		if !s.Settings.Claims(service.Class) {
+			continue // another load balancer's
+		}
 		c.compileOne(key, service, s, &changes)
 	}
 	c.forget(&changes)

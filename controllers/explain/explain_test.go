@@ -204,6 +204,32 @@ func TestServiceItself(t *testing.T) {
 	}
 }
 
+// TestOtherClass: what is said about another load balancer's Services is a remedy
+// that holds with what the Herald object says.
+func TestOtherClass(t *testing.T) {
+	for name, test := range map[string]struct {
+		spec  v1alpha1.HeraldSpec
+		class *string
+		want  string
+	}{
+		"another class":           {v1alpha1.HeraldSpec{}, ptr.To("example.com/lb"), `spec.loadBalancerClass is "example.com/lb", which isn't Herald's: make the Service anew with herald-lb.io/bgp, or without a class`},
+		"classless not claimed":   {v1alpha1.HeraldSpec{ClaimClassless: ptr.To(false)}, nil, `it has no spec.loadBalancerClass, and the Herald object's claimClassless is false: make the Service anew with herald-lb.io/bgp`},
+		"the class of before":     {v1alpha1.HeraldSpec{LoadBalancerClass: "example.com/bgp"}, ptr.To("herald-lb.io/bgp"), `spec.loadBalancerClass is "herald-lb.io/bgp", which isn't Herald's: make the Service anew with example.com/bgp, or without a class`},
+		"another, none of either": {v1alpha1.HeraldSpec{ClaimClassless: ptr.To(false)}, ptr.To("example.com/lb"), `spec.loadBalancerClass is "example.com/lb", which isn't Herald's: make the Service anew with herald-lb.io/bgp`},
+	} {
+		s := newSite()
+		s.service.Spec.LoadBalancerClass = test.class
+		s.in.Objects.Heralds = []*v1alpha1.Herald{{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}, Spec: test.spec}}
+		e, err := explain.Service(s.in, "shop", "web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Reason != explain.ReasonOtherClass || e.Message != test.want {
+			t.Errorf("%s: %s %q, want %q", name, e.Reason, e.Message, test.want)
+		}
+	}
+}
+
 func TestRoutesHaveTheirAttributes(t *testing.T) {
 	s := newSite()
 	routes, err := explain.Routes(s.in, "n2")

@@ -31,7 +31,7 @@ func Service(in Input, namespace, name string) (*Explanation, error) {
 	service := in.Objects.Services[at]
 	e := &Explanation{
 		Namespace: namespace, Name: name, Addresses: []string{}, Nodes: []Node{},
-		Policy: string(service.Spec.ExternalTrafficPolicy), Verdict: ofService(service),
+		Policy: string(service.Spec.ExternalTrafficPolicy), Verdict: ofService(service, in.Objects.Settings()),
 	}
 	for _, ingress := range service.Status.LoadBalancer.Ingress {
 		e.Addresses = append(e.Addresses, ingress.IP)
@@ -53,21 +53,34 @@ func Service(in Input, namespace, name string) (*Explanation, error) {
 }
 
 // ofService says why no node needs to be asked; it is zero where one does.
-func ofService(service *corev1.Service) Verdict {
+func ofService(service *corev1.Service, settings *snapshot.Settings) Verdict {
 	no := func(reason, format string, args ...any) Verdict {
 		return Verdict{State: NotAnnounced, Reason: reason, Message: fmt.Sprintf(format, args...)}
 	}
 	switch allocated := meta.FindStatusCondition(service.Status.Conditions, v1alpha1.ConditionAllocated); {
 	case service.Spec.Type != corev1.ServiceTypeLoadBalancer:
 		return no(ReasonNotLoadBalancer, "spec.type is %s: only Services of type LoadBalancer are announced", service.Spec.Type)
-	case !snapshot.IsHeralds(service):
-		return no(ReasonOtherClass, "spec.loadBalancerClass is %q, which isn't Herald's: make the Service anew with %s, or without a class", *service.Spec.LoadBalancerClass, v1alpha1.DefaultLoadBalancerClass)
+	case !settings.IsHeralds(service):
+		return no(ReasonOtherClass, "%s", otherClass(service.Spec.LoadBalancerClass, settings))
 	case allocated != nil && allocated.Status == metav1.ConditionFalse && len(service.Status.LoadBalancer.Ingress) == 0:
 		return no(allocated.Reason, "%s", allocated.Message)
 	case len(service.Status.LoadBalancer.Ingress) == 0:
 		return no(v1alpha1.ReasonNoAddress, "it has no address, and the manager says nothing about it: does the manager run, and is there an IPAddressPool?")
 	}
 	return Verdict{}
+}
+
+// otherClass says why a Service is another load balancer's.
+func otherClass(class *string, settings *snapshot.Settings) string {
+	ours := settings.LoadBalancerClass()
+	switch {
+	case class == nil:
+		return fmt.Sprintf("it has no spec.loadBalancerClass, and the Herald object's claimClassless is false: make the Service anew with %s", ours)
+	case !settings.Claims(nil):
+		return fmt.Sprintf("spec.loadBalancerClass is %q, which isn't Herald's: make the Service anew with %s", *class, ours)
+	default:
+		return fmt.Sprintf("spec.loadBalancerClass is %q, which isn't Herald's: make the Service anew with %s, or without a class", *class, ours)
+	}
 }
 
 // overall is Announced where some node is; where all say the same it is that.

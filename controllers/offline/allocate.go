@@ -10,7 +10,6 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/allocator"
 	"github.com/herald-lb/herald/controllers/pools"
-	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/controllers/status"
 )
 
@@ -25,9 +24,10 @@ type Pending struct {
 func (o *Objects) Allocate(annotations status.Annotations) []Pending {
 	set, _ := pools.Accept(o.Pools)
 	labels := o.namespaceLabels()
+	settings := o.Settings()
 	var demands []allocator.Demand
 	for _, service := range o.Services {
-		if snapshot.IsHeralds(service) {
+		if settings.IsHeralds(service) {
 			demands = append(demands, annotations.DemandOf(service, labels[service.Namespace]))
 		}
 	}

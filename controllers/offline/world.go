@@ -142,9 +142,9 @@ func (w *World) assumedNamespaces() []string {
 	if !read {
 		return nil
 	}
-	missing := map[string]bool{}
+	settings, missing := w.objects.Settings(), map[string]bool{}
 	for _, service := range w.objects.Services {
-		missing[service.Namespace] = missing[service.Namespace] || snapshot.IsHeralds(service)
+		missing[service.Namespace] = missing[service.Namespace] || settings.IsHeralds(service)
 	}
 	for _, namespace := range w.objects.Namespaces {
 		delete(missing, namespace.Name)
@@ -159,9 +159,10 @@ func (w *World) assumeReady() {
 		service, _ := snapshot.TrimSlice(slice, snapshot.AllNodes)
 		given[service] = true
 	}
+	settings := w.objects.Settings()
 	for _, service := range w.objects.Services {
 		key := nameOf(service)
-		if given[key] || snapshot.TrimService(service) == nil {
+		if given[key] || !settings.IsHeralds(service) || snapshot.TrimService(service) == nil {
 			continue
 		}
 		w.ready = append(w.ready, key)
@@ -185,7 +186,7 @@ func (w *World) NoNode() *snapshot.Snapshot {
 		own = append(own, snapshot.ServicePrefixes(cidr)...)
 	}
 	return &snapshot.Snapshot{
-		Settings: o.settings(),
+		Settings: o.Settings(),
 		Cluster:  &snapshot.Cluster{Prefixes: snapshot.Aggregate(own)},
 		Pools:    o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets,
 		Secrets:    w.secrets,
@@ -196,7 +197,8 @@ func (w *World) NoNode() *snapshot.Snapshot {
 	}
 }
 
-func (o *Objects) settings() *snapshot.Settings {
+// Settings of the Herald object, nil where there is none.
+func (o *Objects) Settings() *snapshot.Settings {
 	for _, herald := range o.Heralds {
 		if settings := snapshot.SettingsOf(herald); settings != nil {
 			return settings

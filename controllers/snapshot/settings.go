@@ -5,11 +5,17 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/herald-lb/herald/api/v1alpha1"
 )
 
 // Settings are what the Herald object says to every node. Nil is every default.
 type Settings struct {
+	// Class of the Services that are Herald's; empty: the default.
+	Class string
+	// LeaveClassless: Services without a class are somebody else's.
+	LeaveClassless bool
 	// IgnoreExcludeLabel: the node announces although it is Excluded.
 	IgnoreExcludeLabel bool
 	// Protected is never received, beside what the cluster has.
@@ -26,7 +32,10 @@ func SettingsOf(herald *v1alpha1.Herald) *Settings {
 		return nil
 	}
 	spec := &herald.Spec
-	settings := &Settings{IgnoreExcludeLabel: spec.IgnoreExcludeLabel, GatesOff: spec.AnnounceGate.Mode == v1alpha1.AnnounceGateOff}
+	settings := &Settings{
+		Class: spec.LoadBalancerClass, LeaveClassless: spec.ClaimClassless != nil && !*spec.ClaimClassless,
+		IgnoreExcludeLabel: spec.IgnoreExcludeLabel, GatesOff: spec.AnnounceGate.Mode == v1alpha1.AnnounceGateOff,
+	}
 	if timeout := spec.AnnounceGate.Timeout; timeout != nil {
 		settings.GateTimeout = timeout.Duration
 	}
@@ -34,6 +43,34 @@ func SettingsOf(herald *v1alpha1.Herald) *Settings {
 		settings.Protected = append(settings.Protected, parsePrefixes([]string{string(cidr)})...)
 	}
 	return settings
+}
+
+// LoadBalancerClass of the Services that are Herald's.
+func (s *Settings) LoadBalancerClass() string {
+	if s == nil || s.Class == "" {
+		return v1alpha1.DefaultLoadBalancerClass
+	}
+	return s.Class
+}
+
+// Claims says whether Services of a class, nil for none, are Herald's. This is
+// decided nowhere else.
+func (s *Settings) Claims(class *string) bool {
+	if class == nil {
+		return s == nil || !s.LeaveClassless
+	}
+	return *class == s.LoadBalancerClass()
+}
+
+// IsHeralds says whether a Service is Herald's: it is of type LoadBalancer, and
+// Herald claims its class.
+func (s *Settings) IsHeralds(service *corev1.Service) bool {
+	return service.Spec.Type == corev1.ServiceTypeLoadBalancer && s.Claims(service.Spec.LoadBalancerClass)
+}
+
+// SameClaims: the same Services are Herald's.
+func (s *Settings) SameClaims(other *Settings) bool {
+	return s.LoadBalancerClass() == other.LoadBalancerClass() && s.Claims(nil) == other.Claims(nil)
 }
 
 // Excludes says whether a node announces nothing because of its label.
@@ -53,7 +90,7 @@ func (s *Settings) equal(other *Settings) bool {
 	if s == nil || other == nil {
 		return s == other
 	}
-	return s.IgnoreExcludeLabel == other.IgnoreExcludeLabel && s.GatesOff == other.GatesOff &&
+	return s.SameClaims(other) && s.IgnoreExcludeLabel == other.IgnoreExcludeLabel && s.GatesOff == other.GatesOff &&
 		s.GateTimeout == other.GateTimeout && slices.Equal(s.Protected, other.Protected)
 }
 

@@ -82,6 +82,8 @@ type Namespace struct {
 type Service struct {
 	Key    types.NamespacedName
 	Labels map[string]string
+	// Class is spec.loadBalancerClass.
+	Class *string
 	// Addresses in status.loadBalancer.ingress, in that order.
 	Addresses []netip.Addr
 	// Local is externalTrafficPolicy: Local.

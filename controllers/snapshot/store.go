@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 )
@@ -114,7 +115,7 @@ func (s *Store) dropService(key types.NamespacedName) bool {
 
 // equal compares all but the labels.
 func (s *Service) equal(other *Service) bool {
-	return s.Local == other.Local && s.HealthCheckNodePort == other.HealthCheckNodePort &&
+	return ptr.Equal(s.Class, other.Class) && s.Local == other.Local && s.HealthCheckNodePort == other.HealthCheckNodePort &&
 		slices.Equal(s.Addresses, other.Addresses)
 }
 

@@ -9,7 +9,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/herald-lb/herald/api/v1alpha1"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
@@ -20,21 +19,12 @@ const PasswordKey = corev1.BasicAuthPasswordKey
 // AllNodes as the node of TrimSlice keeps every node's name.
 const AllNodes = ""
 
-// IsHeralds says whether a Service is Herald's to announce: of type LoadBalancer
-// and either without a class or of Herald's.
-func IsHeralds(service *corev1.Service) bool {
-	if service.Spec.Type != corev1.ServiceTypeLoadBalancer {
-		return false
-	}
-	class := service.Spec.LoadBalancerClass
-	return class == nil || *class == v1alpha1.DefaultLoadBalancerClass
-}
-
 // TrimService keeps what matters of a Service. It is nil where there is nothing
-// to announce: the Service is not Herald's, or has no address. Entries of
-// status.loadBalancer.ingress that are not addresses are left out.
+// to announce: the Service is of another type, or has no address. Whether it is
+// Herald's is for Settings to say. Entries of status.loadBalancer.ingress that are
+// not addresses are left out.
 func TrimService(service *corev1.Service) *Service {
-	if !IsHeralds(service) {
+	if service.Spec.Type != corev1.ServiceTypeLoadBalancer {
 		return nil
 	}
 	addresses := ingressAddresses(service)
@@ -44,6 +34,7 @@ func TrimService(service *corev1.Service) *Service {
 	trimmed := &Service{
 		Key:       types.NamespacedName{Namespace: service.Namespace, Name: service.Name},
 		Labels:    service.Labels,
+		Class:     service.Spec.LoadBalancerClass,
 		Addresses: addresses,
 		Local:     service.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal,
 	}

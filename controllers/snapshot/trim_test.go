@@ -11,6 +11,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
@@ -41,7 +42,7 @@ func webService(edit func(*corev1.Service), ingress ...string) *corev1.Service {
 
 func TestTrimService(t *testing.T) {
 	class := func(name string) func(*corev1.Service) {
-		return func(s *corev1.Service) { s.Spec.LoadBalancerClass = &name }
+		return func(s *corev1.Service) { s.Spec.LoadBalancerClass = ptr.To(name) }
 	}
 	local := func(s *corev1.Service) {
 		s.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
@@ -52,9 +53,7 @@ func TestTrimService(t *testing.T) {
 		want *Service
 	}{
 		"classless":              {webService(nil, "203.0.113.7"), &Service{Key: webKey, Addresses: addrs("203.0.113.7")}},
-		"of Herald's class":      {webService(class("herald-lb.io/bgp"), "203.0.113.7"), &Service{Key: webKey, Addresses: addrs("203.0.113.7")}},
-		"of a foreign class":     {webService(class("example.com/lb"), "203.0.113.7"), nil},
-		"of the empty class":     {webService(class(""), "203.0.113.7"), nil},
+		"of a class":             {webService(class("example.com/lb"), "203.0.113.7"), &Service{Key: webKey, Class: ptr.To("example.com/lb"), Addresses: addrs("203.0.113.7")}},
 		"ClusterIP":              {webService(func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP }, "203.0.113.7"), nil},
 		"no address yet":         {webService(nil), nil},
 		"only a hostname":        {webService(nil, ""), nil},
