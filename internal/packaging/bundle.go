@@ -22,7 +22,7 @@ const (
 )
 
 // writeBundle makes the OLM bundle (registry+v1). OLM makes ServiceAccounts and
-// their cluster-wide rights from the ClusterServiceVersion; what it doesn't take in
+// their rights, in its namespace and cluster-wide, from the ClusterServiceVersion; what it doesn't take in
 // a bundle (namespaces, admission policies, roles in another namespace) stands in
 // after-install.yaml.
 func writeBundle(objects []object, dir, root string) error {
@@ -39,8 +39,7 @@ func writeBundle(objects []object, dir, root string) error {
 	}
 	for _, o := range objects {
 		inBundle := slices.Contains([]string{"CustomResourceDefinition", "ConfigMap", "PodDisruptionBudget", "Service"}, o.GetKind()) ||
-			o.GetKind() == "ClusterRole" && !isBound(objects, o.GetName()) ||
-			(o.GetKind() == "Role" || o.GetKind() == "RoleBinding") && o.GetNamespace() == systemNamespace
+			o.GetKind() == "ClusterRole" && !isBound(objects, o.GetName())
 		if !inBundle {
 			continue
 		}
@@ -142,27 +141,39 @@ func imageOf(deployment object) (ref, version string, err error) {
 	return ref, tag, nil
 }
 
-// installOf says what OLM makes: the Deployment, and the cluster-wide rights of each
+// installOf says what OLM makes: the Deployment, and the rights of each
 // ServiceAccount. One without any right still gets its ServiceAccount.
 func installOf(objects []object, deployment object) map[string]any {
 	spec, _, _ := unstructured.NestedMap(deployment.Object, "spec")
-	var permissions []any
+	var cluster, own []any
 	for _, account := range ofKinds(objects, "ServiceAccount") {
-		rules := []any{}
-		for _, role := range ofKinds(objects, "ClusterRole") {
-			if role.GetName() == account.GetName() {
-				rules, _, _ = unstructured.NestedSlice(role.Object, "rules")
-			}
+		of := func(rules []any) map[string]any {
+			return map[string]any{"serviceAccountName": account.GetName(), "rules": rules}
 		}
-		permissions = append(permissions, map[string]any{"serviceAccountName": account.GetName(), "rules": rules})
+		cluster = append(cluster, of(rulesOf(objects, "ClusterRole", "", account.GetName())))
+		if rules := rulesOf(objects, "Role", systemNamespace, account.GetName()); len(rules) > 0 {
+			own = append(own, of(rules))
+		}
 	}
 	return map[string]any{
 		"strategy": "deployment",
 		"spec": map[string]any{
 			"deployments":        []any{map[string]any{"name": deployment.GetName(), "label": labelsOf(deployment), "spec": spec}},
-			"clusterPermissions": permissions,
+			"clusterPermissions": cluster,
+			"permissions":        own,
 		},
 	}
+}
+
+// rulesOf a role, which has the name of the ServiceAccount whose rights they are.
+func rulesOf(objects []object, kind, namespace, name string) []any {
+	for _, role := range ofKinds(objects, kind) {
+		if role.GetName() == name && role.GetNamespace() == namespace {
+			rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
+			return rules
+		}
+	}
+	return []any{}
 }
 
 func labelsOf(o object) map[string]any {

@@ -205,6 +205,17 @@ func TestCSVInstalls(t *testing.T) {
 		rules, _ := permission["rules"].([]any)
 		accounts[name] = len(rules)
 	}
+	own := map[string]int{}
+	for _, permission := range list(csv, "spec", "install", "spec", "permissions") {
+		name, _ := permission["serviceAccountName"].(string)
+		rules, _ := permission["rules"].([]any)
+		if own[name] = len(rules); accounts[name] == 0 {
+			t.Errorf("permissions of %q, which has no clusterPermissions", name)
+		}
+	}
+	if own["herald-manager"] == 0 {
+		t.Errorf("rights in the operator's namespace: %v", own)
+	}
 	if accounts["herald-manager"] == 0 || accounts["herald-agent"] == 0 {
 		t.Errorf("rights %v", accounts)
 	}
