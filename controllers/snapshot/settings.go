@@ -68,7 +68,7 @@ func (s *Settings) IsHeralds(service *corev1.Service) bool {
 	return service.Spec.Type == corev1.ServiceTypeLoadBalancer && s.Claims(service.Spec.LoadBalancerClass)
 }
 
-// SameClaims: the same Services are Herald's.
+// SameClaims says whether the same Services are Herald's.
 func (s *Settings) SameClaims(other *Settings) bool {
 	return s.LoadBalancerClass() == other.LoadBalancerClass() && s.Claims(nil) == other.Claims(nil)
 }

@@ -24,7 +24,10 @@ var _ = Describe("The Herald object's class", func() {
 		Expect(ingress(ctx, classed)).To(BeEmpty(), "another load balancer's")
 
 		By("its class is Herald's")
-		herald := &v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}}
+		herald := &v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{
+			// It is deleted while nodes announce.
+			Name: v1alpha1.HeraldName, Annotations: map[string]string{v1alpha1.AnnotationConfirmDelete: "true"},
+		}}
 		herald.Spec.LoadBalancerClass = "example.com/bgp"
 		DeferCleanup(remove, herald)
 		create(ctx, herald)
