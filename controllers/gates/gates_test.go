@@ -56,11 +56,11 @@ func TestKeeper(t *testing.T) {
 		after, before time.Duration
 	}{
 		"200 opens at once":          {always(Ready), snapshot.GateOpen, 0, 0},
-		"200 later":                  {until(time.Second, NotReady, Ready), snapshot.GateOpen, time.Second, time.Second + Interval},
+		"200 later":                  {until(time.Second, NotReady, Ready), snapshot.GateOpen, time.Second, time.Second + 2*Interval},
 		"503 keeps closed":           {always(NotReady), snapshot.GateClosed, 0, 0},
-		"silence opens after 3 s":    {always(Silent), snapshot.GateTimedOut, SilenceTimeout, SilenceTimeout + Interval},
+		"silence opens after 3 s":    {always(Silent), snapshot.GateTimedOut, SilenceTimeout, SilenceTimeout + 2*Interval},
 		"503 after silence counts":   {until(2*time.Second, Silent, NotReady), snapshot.GateClosed, 0, 0},
-		"silence after 503 counts":   {until(2*time.Second, NotReady, Silent), snapshot.GateTimedOut, 2*time.Second + SilenceTimeout, 2*time.Second + SilenceTimeout + 2*Interval},
+		"silence after 503 counts":   {until(2*time.Second, NotReady, Silent), snapshot.GateTimedOut, 2*time.Second + SilenceTimeout, 2*time.Second + SilenceTimeout + 3*Interval},
 		"200 in the last moment":     {until(SilenceTimeout-Interval, Silent, Ready), snapshot.GateOpen, SilenceTimeout - Interval, SilenceTimeout},
 		"503 for a minute, then 200": {until(time.Minute, NotReady, Ready), snapshot.GateOpen, time.Minute, time.Minute + SlowInterval},
 	}
@@ -132,6 +132,55 @@ func TestKeeperWaitsAsLongAsItIsTold(t *testing.T) {
 			t.Errorf("opened after %v", at)
 		}
 	})
+}
+
+// A Service that came a moment ago isn't asked for as seldom as one that has said 503
+// for an hour, and the same wish again changes nothing.
+func TestKeeperHurriesForANewGateBesideAnOldOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late := types.NamespacedName{Namespace: "shop", Name: "late"}
+		ready := false
+		prober := &byPort{at: func(port uint16) Answer {
+			if port == 31001 && ready {
+				return Ready
+			}
+			return NotReady
+		}}
+		var opened time.Time
+		keeper := NewKeeper(prober, clock.RealClock{}, func(snapshot.Opened) { opened = time.Now() })
+		run(t, keeper)
+		keeper.Want(Wanted{Local: map[types.NamespacedName]uint16{web: 31000}})
+		time.Sleep(time.Hour)
+		asked := prober.asked.Load()
+		for range 600 {
+			keeper.Want(Wanted{Local: map[types.NamespacedName]uint16{web: 31000}})
+			time.Sleep(100 * time.Millisecond)
+		}
+		if more := prober.asked.Load() - asked; more > 61 {
+			t.Errorf("the same wish again: asked %d times in a minute", more)
+		}
+		keeper.Want(Wanted{Local: map[types.NamespacedName]uint16{web: 31000, late: 31001}})
+		time.Sleep(500 * time.Millisecond)
+		ready = true
+		began := time.Now()
+		time.Sleep(time.Minute)
+		if took := opened.Sub(began); took < 0 || took > 2*Interval {
+			t.Errorf("opened after %s", took)
+		}
+	})
+}
+
+// byPort answers by the port.
+type byPort struct {
+	at    func(uint16) Answer
+	asked atomic.Int64
+}
+
+func (p *byPort) Cluster(context.Context) Answer { return Silent }
+
+func (p *byPort) Local(_ context.Context, port uint16) Answer {
+	p.asked.Add(1)
+	return p.at(port)
 }
 
 func TestKeeperOpensManyAtOnce(t *testing.T) {

@@ -13,13 +13,20 @@ import (
 	"github.com/herald-lb/herald/controllers/snapshot"
 )
 
+// How long after a gate has begun to be wanted it is asked for how often.
 const (
-	// Interval between two questions about a gate that is closed and wanted.
-	Interval = 75 * time.Millisecond
-	// SlowInterval is the one after half a minute: a Service whose health check
-	// says 503 for hours needs no more.
+	// Interval between two questions in the first seconds, a millisecond more for
+	// each gate that is asked for: what has just come is to be announced at once.
+	Interval, quickly = 20 * time.Millisecond, 10 * time.Second
+	perGate           = time.Millisecond
+	// SteadyInterval is the one after that, and with many gates before.
+	SteadyInterval, steadily = 75 * time.Millisecond, 40 * time.Second
+	// SlowInterval is the one from then on: a Service whose health check says 503 for
+	// hours needs no more.
 	SlowInterval = time.Second
-	quickRounds  = 400
+)
+
+const (
 	// SilenceTimeout is how long nothing may answer before a gate opens all the
 	// same, unless the Herald object says otherwise: then there is nobody to ask on
 	// this node.
@@ -48,6 +55,19 @@ type Wanted struct {
 }
 
 func (w Wanted) empty() bool { return !w.Cluster && len(w.Local) == 0 }
+
+// beyond says whether any gate is wanted that wasn't before.
+func (w Wanted) beyond(before Wanted) bool {
+	if w.Cluster && !before.Cluster {
+		return true
+	}
+	for key := range w.Local {
+		if _, known := before.Local[key]; !known {
+			return true
+		}
+	}
+	return false
+}
 
 // Prober asks the dataplane.
 type Prober interface {
@@ -95,6 +115,7 @@ func (k *Keeper) SetTimeout(timeout time.Duration) {
 func (k *Keeper) Want(wanted Wanted) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	more := wanted.beyond(k.wanted)
 	k.wanted = wanted
 	if !wanted.Cluster {
 		k.clusterSilent = time.Time{}
@@ -103,7 +124,7 @@ func (k *Keeper) Want(wanted Wanted) {
 		_, still := wanted.Local[key]
 		return !still
 	})
-	if !wanted.empty() {
+	if more {
 		select {
 		case k.kick <- struct{}{}:
 		default:
@@ -123,9 +144,11 @@ func (k *Keeper) Start(ctx context.Context) error {
 	}
 }
 
-// askUntilOpen asks at once and then at the interval, while anything is wanted.
+// askUntilOpen asks at once and then at intervals, while anything is wanted. With
+// each gate that comes it begins anew.
 func (k *Keeper) askUntilOpen(ctx context.Context) {
-	for round := 0; ; round++ {
+	began := k.clock.Now()
+	for {
 		wanted := k.current()
 		if wanted.empty() {
 			return
@@ -140,16 +163,24 @@ func (k *Keeper) askUntilOpen(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.clock.After(interval(round)):
+		case <-k.kick:
+			began = k.clock.Now()
+		case <-k.clock.After(interval(k.clock.Since(began), len(wanted.Local))):
 		}
 	}
 }
 
-func interval(round int) time.Duration {
-	if round < quickRounds {
-		return Interval
+// interval until the next questions, a while after the newest gate has begun to be
+// wanted.
+func interval(since time.Duration, gates int) time.Duration {
+	switch {
+	case since < quickly:
+		return min(Interval+time.Duration(gates)*perGate, SteadyInterval)
+	case since < steadily:
+		return SteadyInterval
+	default:
+		return SlowInterval
 	}
-	return SlowInterval
 }
 
 func (k *Keeper) current() Wanted {
