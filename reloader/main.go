@@ -30,18 +30,20 @@ import (
 type options struct {
 	exchangeDir, frrRunDir, vtysh, frrReload string
 	checkInterval                            time.Duration
+	way                                      apply.Way
 }
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == trial.Command {
 		trial.Main()
 	}
-	var o options
+	o := options{way: apply.BySteps}
 	flag.StringVar(&o.exchangeDir, "exchange-dir", exchange.DefaultDir, "directory shared with the agent")
 	flag.StringVar(&o.frrRunDir, "frr-run-dir", "/var/run/frr", "FRR's run directory with its vty sockets")
 	flag.StringVar(&o.vtysh, "vtysh", "/usr/bin/vtysh", "FRR's vtysh")
 	flag.StringVar(&o.frrReload, "frr-reload", "/usr/lib/frr/frr-reload.py", "FRR's frr-reload.py")
 	flag.DurationVar(&o.checkInterval, "check-interval", loop.DefaultCheckInterval, "time between two comparisons of everything that FRR runs")
+	flag.Var(&o.way, "apply", "how FRR is brought to a file: steps, or frr-reload (everything by frr-reload.py, to compare with: slower, and prefixes that change are withdrawn meanwhile)")
 	showVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
 	if *showVersion {
@@ -95,6 +97,7 @@ func work(ctx context.Context, o options, bootID string, before []report.Session
 		FRR:     &apply.FRR{Tools: tools},
 		Startup: &apply.Startup{Dir: o.frrRunDir, Version: version.Version, BootID: bootID},
 		Log:     log, Now: time.Now,
+		Way: o.way,
 	}
 	frr := trial.Job{Vtysh: o.vtysh, LibDir: filepath.Dir(o.frrReload), RunDir: o.frrRunDir, Daemons: o.scratchDaemons()}
 	l := loop.New(o.exchangeDir, applier, frr, writer.Update, log)

@@ -33,6 +33,8 @@ type Applier struct {
 	FRR     *FRR
 	Startup *Startup
 	Log     *slog.Logger
+	// Way is how, empty: BySteps.
+	Way Way
 	// Now is the clock of reports.
 	Now func() time.Time
 
@@ -217,6 +219,9 @@ func (a *Applier) bring(ctx context.Context, want *plan.Config, r *Result) error
 	}
 	p := plan.Make(want, state)
 	r.Prefixes = len(p.Touched)
+	if a.Way == ByFRRReload {
+		return a.reloadAll(ctx, want, p, r)
+	}
 	structured := !p.Structure()
 	if err := a.precheck(ctx, p); err != nil {
 		a.state = state
@@ -275,9 +280,7 @@ func (a *Applier) finish(ctx context.Context, want *plan.Config, state *plan.Sta
 		}
 	}
 	if f.structured || p.Tidies() || len(p.Touched) > maxShown {
-		var err error
-		a.state, err = a.FRR.verifyState(ctx, want)
-		return err
+		return a.verifyAll(ctx, want)
 	}
 	if err := a.FRR.verifyTouched(p.Touched); err != nil {
 		return err

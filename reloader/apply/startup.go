@@ -40,7 +40,7 @@ func (g *Good) Same(other *Good) bool {
 // Write replaces the file, if it would change. The text is ordered so that FRR
 // knows every route-map before a neighbor names it.
 func (s *Startup) Write(good *Good, quirks plan.Quirks) error {
-	body := []byte(strings.TrimSpace(appliedPrefix+good.Hash+" "+good.Additions) + "\n" + good.Config.Text(quirks))
+	body := []byte(strings.TrimSpace(appliedPrefix+good.Hash+" "+good.Additions) + "\n" + good.Config.Text(quirks) + good.Config.Release())
 	data := exchange.NewFile(s.Version, s.BootID, body).Encode()
 	if bytes.Equal(data, s.written) {
 		return nil
@@ -70,5 +70,5 @@ func (s *Startup) Read() *Good {
 		hash = ""
 	}
 	hash, additions, _ := strings.Cut(hash, " ")
-	return &Good{Hash: hash, Config: plan.Parse(string(file.Body)), Additions: additions}
+	return &Good{Hash: hash, Config: plan.Parse(plan.WithoutRelease(string(file.Body))), Additions: additions}
 }

@@ -25,7 +25,7 @@ func runningWithInterface(t *testing.T) *State {
 
 func TestInterfaceComesBeforeItsNeighbor(t *testing.T) {
 	p := Make(Parse(withInterface(t)), running(base))
-	want := "interface eth1\n ipv6 nd ra-lifetime 0\nexit\nrouter bgp 64512\n neighbor eth1 interface v6only remote-as 64500\nexit\n"
+	want := "interface eth1\n ipv6 nd ra-lifetime 0\nexit\nrouter bgp 64512\n neighbor eth1 interface v6only remote-as 64500\nexit\n" + release
 	if p.Edit != want || p.Reload {
 		t.Errorf("reload %v, edit\n%s", p.Reload, p.Edit)
 	}

@@ -206,7 +206,7 @@ router bgp 64512
   neighbor 10.10.0.3 activate
  exit-address-family
 exit
-`},
+` + release},
 		},
 		{
 			name: "removed-neighbor-goes-in-one-command-and-its-map-last",
@@ -423,7 +423,7 @@ func TestBFDComesLast(t *testing.T) {
 		name, runs, want, edit string
 		reload                 bool
 	}{
-		{"new", "", plain + bfd + hops, router(plain + hops + bfd), false},
+		{"new", "", plain + bfd + hops, router(plain+hops+bfd) + release, false},
 		{"more hops", plain + bfd, plain + bfd + hops, router(" no neighbor 10.10.0.1 bfd\n") + router(hops+bfd), false},
 		{"one hop", plain + bfd + hops, plain + bfd, router(" no neighbor 10.10.0.1 bfd\n"), true},
 		{"one hop, BFD gone", plain + hops, plain + bfd, "", true},

@@ -33,6 +33,9 @@ func (d *difference) planStructure(p *Plan) {
 	}
 	d.writeListsGone(&b)
 	d.writeInterfacesGone(&b)
+	if b.Len() > 0 && d.comes() {
+		b.WriteString(d.want.Release())
+	}
 	p.Edit = b.String()
 	p.Reload = d.needsReload()
 	if p.Edit != "" || p.Reload {
