@@ -38,6 +38,8 @@ type ReportReconciler struct {
 	queue    wakeQueue
 	outcome  *Outcome
 	progress progress
+	// holding is since when closed gates have held something back; zero: nothing.
+	holding time.Time
 }
 
 // progress is since when FRR has run anything else than what is wanted, without
@@ -51,6 +53,11 @@ type progress struct {
 func (r *ReportReconciler) Done(outcome Outcome) {
 	r.mu.Lock()
 	r.outcome = &outcome
+	if !holdsBack(outcome.Result) {
+		r.holding = time.Time{}
+	} else if r.holding.IsZero() {
+		r.holding = r.Clock.Now()
+	}
 	r.mu.Unlock()
 	r.Wake()
 }

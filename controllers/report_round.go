@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/status"
 )
 
@@ -43,7 +45,19 @@ func (r *ReportReconciler) newRound() *round {
 	if grace := r.progress.since.Add(status.PendingGrace); grace.After(round.view.Now) {
 		round.comeBack(grace)
 	}
+	if !r.holding.IsZero() {
+		grace := r.holding.Add(status.GateGrace)
+		round.view.HoldingBack = !grace.After(round.view.Now)
+		if !round.view.HoldingBack {
+			round.comeBack(grace)
+		}
+	}
 	return round
+}
+
+// holdsBack says whether closed gates hold a Service back.
+func holdsBack(result *compile.Result) bool {
+	return result != nil && slices.ContainsFunc(result.Withheld, func(w compile.Withheld) bool { return w.Why == compile.WhyGateClosed })
 }
 
 // view is what is known now, but for DesiredSince. With the lock.

@@ -34,11 +34,27 @@ type BGPNodeStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=64
 	Snippets []NodeSnippet `json:"snippets,omitempty"`
+	// heldBack are the Services that the node announces as soon as its dataplane
+	// serves them: kube-proxy answers, for the first time since the node's boot.
+	// Absent while none has waited for 5 s. Updated at most once a minute.
+	// +optional
+	HeldBack *HeldBack `json:"heldBack,omitempty"`
 	// conditions: Programmed, Ready.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// HeldBack are Services that wait for a node's dataplane.
+type HeldBack struct {
+	// total number of them.
+	Total int32 `json:"total"`
+	// services by namespace and name ("shop/web"). At most 64 are named.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Services []string `json:"services,omitempty"`
 }
 
 // RouteCount counts prefixes per family.

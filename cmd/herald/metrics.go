@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -23,7 +24,7 @@ type metricsFlags struct {
 func (f *metricsFlags) add(set *pflag.FlagSet) {
 	set.StringVar(&f.address, "metrics-bind-address", "0", "address of the metrics endpoint; 0 switches it off")
 	set.BoolVar(&f.secure, "metrics-secure", true, "serve metrics over HTTPS, to those whom the cluster allows get of the URL /metrics; false: over HTTP, to everybody")
-	set.StringVar(&f.certificates, "metrics-cert-dir", "", "directory with tls.crt and tls.key for the metrics endpoint, read again when they change; without, one is made at each start that no authority has signed")
+	set.StringVar(&f.certificates, "metrics-cert-dir", "", "directory with tls.crt and tls.key for the metrics endpoint, read again when they change; without, one is made at each start and every 60 days that no authority has signed")
 }
 
 func (f *metricsFlags) options() metricsserver.Options {
@@ -32,6 +33,10 @@ func (f *metricsFlags) options() metricsserver.Options {
 		options.FilterProvider = filters.WithAuthenticationAndAuthorization
 		// HTTP/2 would let few clients ask for much (CVE-2023-44487).
 		options.TLSOpts = []func(*tls.Config){func(c *tls.Config) { c.NextProtos, c.MinVersion = []string{"http/1.1"}, tls.VersionTLS12 }}
+		if f.certificates == "" {
+			certificates := &selfSigned{now: time.Now}
+			options.TLSOpts = append(options.TLSOpts, func(c *tls.Config) { c.GetCertificate = certificates.get })
+		}
 	}
 	return options
 }

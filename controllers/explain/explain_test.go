@@ -121,6 +121,18 @@ func TestServiceOnNode(t *testing.T) {
 			},
 			state: explain.NotAnnounced, reason: "NoLocalEndpoint", message: "Local",
 		},
+		"the node holds it back after its boot": {
+			change: func(s *site) {
+				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 1, Services: []string{s.service.Namespace + "/" + s.service.Name}}
+			},
+			state: explain.NotAnnounced, reason: "GateClosed", message: "look at kube-proxy",
+		},
+		"the node holds another one back": {
+			change: func(s *site) {
+				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 1, Services: []string{"elsewhere/" + s.service.Name}}
+			},
+			state: explain.Announced,
+		},
 		"no report at all": {
 			change: func(s *site) { delete(s.in.States.Nodes, "n1") },
 			state:  explain.Unknown, reason: explain.ReasonNotReported, message: "BGPNode n1",

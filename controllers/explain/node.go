@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
@@ -82,9 +83,13 @@ func (v *view) pools(service *snapshot.Service) []string {
 }
 
 func (v *view) service(service *snapshot.Service) Node {
-	n := Node{Name: v.name, Notes: issuesOf(v.result.Issues, v.reported)}
+	n := Node{Name: v.name, Notes: append(issuesOf(v.result.Issues, v.reported), unnamed(v.reported)...)}
 	if decision := v.policy.Service(v.subject(service)); decision.Why != "" {
-		n.Verdict = Verdict{State: NotAnnounced, Reason: string(decision.Why), Message: onNode[decision.Why]}
+		n.Verdict = Verdict{State: NotAnnounced, Reason: string(decision.Why), Message: decision.Why.OnNode()}
+		return n
+	}
+	if v.holdsBack(service.Key) {
+		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyGateClosed), Message: compile.WhyGateClosed.OnNode()}
 		return n
 	}
 	n.Routes = v.routes(func(needs []compile.Need) bool {
@@ -97,6 +102,12 @@ func (v *view) service(service *snapshot.Service) Node {
 	return n
 }
 
+// holdsBack says whether the node's agent reports that it holds a Service back until
+// its dataplane serves: no object tells that otherwise.
+func (v *view) holdsBack(service types.NamespacedName) bool {
+	return v.reported != nil && v.reported.Status.HeldBack != nil && slices.Contains(v.reported.Status.HeldBack.Services, service.String())
+}
+
 // bestOf is Announced where one router is told; else the first reason.
 func bestOf(routes []Route) Verdict {
 	for _, state := range []State{Announced, Unknown, NotAnnounced} {
@@ -106,7 +117,7 @@ func bestOf(routes []Route) Verdict {
 			}
 		}
 	}
-	return Verdict{State: NotAnnounced, Reason: string(compile.WhyNoPeer), Message: onNode[compile.WhyNoPeer]}
+	return Verdict{State: NotAnnounced, Reason: string(compile.WhyNoPeer), Message: compile.WhyNoPeer.OnNode()}
 }
 
 // routes that the node should announce, one for each prefix and peer, of the

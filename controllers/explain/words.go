@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
-	"github.com/herald-lb/herald/controllers/compile"
 )
 
 // Reasons of a Service that isn't Herald's to announce, or has no address.
@@ -19,18 +18,6 @@ const (
 	// ReasonOnlyNodeKnows: a peer's address stands in no object.
 	ReasonOnlyNodeKnows = "OnlyNodeKnows"
 )
-
-// onNode says why one node doesn't announce a Service, and the remedy.
-var onNode = map[compile.Why]string{
-	compile.WhyNoPool:          "its address is in no IPAddressPool: add it to one, or let the Service have another",
-	compile.WhyNoAdvertisement: "no BGPAdvertisement selects it on this node: widen the selectors of one (ipAddressPools, ipAddressPoolSelectors, serviceSelectors, namespaceSelectors, nodeSelectors), or make one",
-	compile.WhyNoPeer:          "its advertisements reach no BGPPeer of its address's family on this node: look at their peers and peerSelectors, and at the nodeSelectors and addressFamilies of the BGPPeers",
-	compile.WhyNodeExcluded:    "the node has the label node.kubernetes.io/exclude-from-external-load-balancers: remove it to announce from here",
-	compile.WhyNoNetwork:       "the node's condition NetworkUnavailable is True: look at its CNI plugin",
-	compile.WhyNoEndpoint:      "no endpoint of its address's family is ready anywhere: look at its pods, its selector and their readiness",
-	compile.WhyNoLocalEndpoint: "externalTrafficPolicy is Local and no endpoint on this node is ready: that is as it should be where no pod runs here",
-	compile.WhyGateClosed:      "the node has booted and its dataplane does not serve the Service yet: look at kube-proxy on the node",
-}
 
 func silent(node string) Verdict {
 	return Verdict{State: Unknown, Reason: ReasonNotReported, Message: fmt.Sprintf(
@@ -53,4 +40,13 @@ func sessionDown(session *v1alpha1.BGPSession) Verdict {
 func unseen(peers []string) Verdict {
 	return Verdict{State: Unknown, Reason: ReasonOnlyNodeKnows, Message: fmt.Sprintf(
 		"BGPPeer %s takes its address from the node's interfaces or routes, which the API doesn't show: whether it gets the Service is told by the router, and by kubectl get bgpsessions", strings.Join(peers, ", "))}
+}
+
+// unnamed notes that a node holds back more Services than its BGPNode names.
+func unnamed(reported *v1alpha1.BGPNode) []string {
+	if reported == nil || reported.Status.HeldBack == nil || int(reported.Status.HeldBack.Total) <= len(reported.Status.HeldBack.Services) {
+		return nil
+	}
+	return []string{fmt.Sprintf("BGPNode %s: GateClosed: the node has booted and holds back %d Services until its dataplane serves, maybe this one too: look at kube-proxy on the node",
+		reported.Name, reported.Status.HeldBack.Total)}
 }

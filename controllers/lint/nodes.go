@@ -84,21 +84,7 @@ func (b *byNode) findings(nodes int) []Finding {
 			continue
 		}
 		ref := compile.ObjectRef{Kind: "Service", Namespace: service.Namespace, Name: service.Name}
-		findings = append(findings, about(ref, Note, ReasonNotAnnounced, notAnnounced(refused.why)))
+		findings = append(findings, about(ref, Note, ReasonNotAnnounced, "no node announces it ("+string(refused.why)+"): "+refused.why.OnAll()))
 	}
 	return findings
-}
-
-// notAnnounced says why no node announces a Service, and the remedy.
-func notAnnounced(why compile.Why) string {
-	remedy := map[compile.Why]string{
-		compile.WhyNoPool:          "its address is in no IPAddressPool: add it to one",
-		compile.WhyNoAdvertisement: "no BGPAdvertisement selects it on any node: make one, or widen the selectors of one",
-		compile.WhyNoPeer:          "its advertisements reach no BGPPeer of its address's family on any node: correct their peers, or add a BGPPeer",
-		compile.WhyNodeExcluded:    "every node is excluded by the label node.kubernetes.io/exclude-from-external-load-balancers: remove it from some",
-		compile.WhyNoNetwork:       "every node has the condition NetworkUnavailable",
-		compile.WhyNoEndpoint:      "its EndpointSlices have no usable endpoint of its address's family",
-		compile.WhyNoLocalEndpoint: "externalTrafficPolicy is Local, and none of its usable endpoints is on a node that is given",
-	}[why]
-	return "no node announces it (" + string(why) + "): " + remedy
 }

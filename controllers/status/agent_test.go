@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -249,5 +251,35 @@ func TestSessionChanges(t *testing.T) {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestNodeTellsWhatItHoldsBack(t *testing.T) {
+	view := goodView()
+	for i := range 70 {
+		key := types.NamespacedName{Namespace: "shop", Name: fmt.Sprintf("s%02d", i)}
+		view.Result.Withheld = append(view.Result.Withheld, compile.Withheld{Service: key, Why: compile.WhyGateClosed},
+			compile.Withheld{Service: types.NamespacedName{Namespace: "other", Name: key.Name}, Why: compile.WhyNoEndpoint})
+	}
+	before := Node(view, v1alpha1.BGPNodeStatus{}, 1)
+	if before.HeldBack != nil {
+		t.Errorf("a moment's wait is told: %+v", before.HeldBack)
+	}
+	view.HoldingBack = true
+	held := Node(view, before, 1)
+	if held.HeldBack == nil || held.HeldBack.Total != 70 || len(held.HeldBack.Services) != 64 || held.HeldBack.Services[0] != "shop/s00" {
+		t.Fatalf("%+v", held.HeldBack)
+	}
+	if got := CompareNode(before, held); got != ChangeTransition {
+		t.Errorf("that it holds back is %v", got)
+	}
+	view.Result.Withheld = view.Result.Withheld[:2]
+	fewer := Node(view, held, 1)
+	if got := CompareNode(held, fewer); got != ChangeCounters {
+		t.Errorf("fewer of them is %v", got)
+	}
+	view.Result.Withheld, view.HoldingBack = nil, false
+	if none := Node(view, fewer, 1); none.HeldBack != nil || CompareNode(fewer, none) != ChangeTransition {
+		t.Errorf("%+v", none.HeldBack)
 	}
 }

@@ -32,6 +32,7 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 		status.Snippets = snippets
 		status.Issues = nodeIssues(slices.Concat(Issues(view), issues))
 		status.Routes = CountRoutes(view.Result.Config)
+		status.HeldBack = heldBack(view)
 	}
 	if view.Report != nil {
 		status.AppliedHash = view.Report.AppliedHash
@@ -65,6 +66,26 @@ func nodeIssues(issues []compile.Issue) []v1alpha1.NodeIssue {
 		})
 	}
 	return out
+}
+
+// heldBack are the Services that closed gates hold back.
+func heldBack(view View) *v1alpha1.HeldBack {
+	if view.Result == nil || !view.HoldingBack {
+		return nil
+	}
+	held := &v1alpha1.HeldBack{}
+	for _, withheld := range view.Result.Withheld {
+		if withheld.Why != compile.WhyGateClosed {
+			continue
+		}
+		if held.Total++; len(held.Services) < maxIssues {
+			held.Services = append(held.Services, withheld.Service.String())
+		}
+	}
+	if held.Total == 0 {
+		return nil
+	}
+	return held
 }
 
 // CountRoutes counts the prefixes that a configuration announces, in each VRF.
@@ -201,6 +222,9 @@ func CompareNode(old, next v1alpha1.BGPNodeStatus) Change {
 // urgentOfNode leaves out counts, hashes and the timings of successes.
 func urgentOfNode(status v1alpha1.BGPNodeStatus) v1alpha1.BGPNodeStatus {
 	status.DesiredHash, status.AppliedHash, status.Routes = "", "", nil
+	if status.HeldBack != nil {
+		status.HeldBack = &v1alpha1.HeldBack{} // that there are any is a transition
+	}
 	if status.LastApply == nil || status.LastApply.Outcome == v1alpha1.ApplyApplied {
 		status.LastApply = nil
 		return status

@@ -19,6 +19,9 @@ type View struct {
 	DesiredSince time.Time
 	WriteError   string
 
+	// HoldingBack says that closed gates hold Services back for longer than is usual.
+	HoldingBack bool
+
 	// Report is the reloader's; nil where there is none that can be read, and
 	// ReportError says why. Fresh says that the reloader is alive.
 	Report      *report.Report
@@ -30,6 +33,10 @@ type View struct {
 // called not Programmed: an apply takes tenths of a second, and every change of
 // a Service would otherwise be two transitions.
 const PendingGrace = time.Second
+
+// GateGrace is how long closed gates may hold a Service back before it is told: a
+// new Service waits a moment for kube-proxy, and that is no news.
+const GateGrace = 5 * time.Second
 
 // clockSlack is how much a time may differ from one told before and still be the
 // same event: FRR tells ages in whole seconds, and the reloader turns them into

@@ -1,0 +1,46 @@
+package compile
+
+// words of a reason, with the remedy: where one node doesn't announce a Service, and
+// where none does.
+type words struct{ here, anywhere string }
+
+var wordsOf = map[Why]words{
+	WhyNoPool: {
+		here:     "its address is in no IPAddressPool: add it to one, or let the Service have another",
+		anywhere: "its address is in no IPAddressPool: add it to one",
+	},
+	WhyNoAdvertisement: {
+		here:     "no BGPAdvertisement selects it on this node: widen the selectors of one (ipAddressPools, ipAddressPoolSelectors, serviceSelectors, namespaceSelectors, nodeSelectors), or make one",
+		anywhere: "no BGPAdvertisement selects it on any node: make one, or widen the selectors of one",
+	},
+	WhyNoPeer: {
+		here:     "its advertisements reach no BGPPeer of its address's family on this node: look at their peers and peerSelectors, and at the nodeSelectors and addressFamilies of the BGPPeers",
+		anywhere: "its advertisements reach no BGPPeer of its address's family on any node: correct their peers, or add a BGPPeer",
+	},
+	WhyNodeExcluded: {
+		here:     "the node has the label node.kubernetes.io/exclude-from-external-load-balancers: remove it to announce from here",
+		anywhere: "every node is excluded by the label node.kubernetes.io/exclude-from-external-load-balancers: remove it from some",
+	},
+	WhyNoNetwork: {
+		here:     "the node's condition NetworkUnavailable is True: look at its CNI plugin",
+		anywhere: "every node has the condition NetworkUnavailable: look at the CNI plugin",
+	},
+	WhyNoEndpoint: {
+		here:     "no endpoint of its address's family is ready anywhere: look at its pods, its selector and their readiness",
+		anywhere: "its EndpointSlices have no usable endpoint of its address's family: look at its pods, its selector and their readiness",
+	},
+	WhyNoLocalEndpoint: {
+		here:     "externalTrafficPolicy is Local and no endpoint on this node is ready: that is as it should be where no pod runs here",
+		anywhere: "externalTrafficPolicy is Local, and none of its usable endpoints is on a node that is given",
+	},
+	WhyGateClosed: {
+		here:     "the node has booted and its dataplane does not serve the Service yet: look at kube-proxy on the node",
+		anywhere: "every node has booted and its dataplane does not serve the Service yet: look at kube-proxy on the nodes",
+	},
+}
+
+// OnNode says why one node doesn't announce a Service, and what to do.
+func (w Why) OnNode() string { return wordsOf[w].here }
+
+// OnAll says why no node announces a Service, and what to do.
+func (w Why) OnAll() string { return wordsOf[w].anywhere }
