@@ -15,6 +15,9 @@ SEED     ?= 0
 DURATION ?= 10m
 STEPS    ?= 0
 
+# What `make bench` measures: see go run ./test/bench -h.
+BENCH ?= -docs docs
+
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X github.com/herald-lb/herald/internal/version.Version=$(VERSION)
 
@@ -122,9 +125,14 @@ fuzz: ## Fuzz what parses users' text and FRR's answers, FUZZTIME each (20s).
 	test/fuzz.sh
 
 .PHONY: bench
-bench: deps thirdparty build bench-pure ## From the API to the router's kernel on the lab, and the pure parts: figures for docs/performance.md (root).
+bench: deps thirdparty build ## From the API to the router on the lab, into docs/performance.md; BENCH='-frr 10.3 -present 0,1000' measures less, and writes no page (root).
 	@mkdir -p dist
 	go run ./test/bench $(BENCH)
+
+.PHONY: bench-scale
+bench-scale: deps thirdparty build ## What up to 1,000 nodes and 10,000 Services cost manager, API server and agent, into docs/performance.md (root).
+	@mkdir -p dist
+	go run ./test/bench -scale -o dist/bench-scale.json $(BENCH)
 
 .PHONY: bench-pure
 bench-pure: ## Benchmarks of the pure parts.

@@ -27,7 +27,9 @@ import (
 // Report is the whole of a run.
 type Report struct {
 	Time       time.Time `json:"time"`
+	Took       string    `json:"took"`
 	Processors int       `json:"processors"`
+	Processor  string    `json:"processor"`
 	// Load is the machine's load average before the run: figures of a busy machine
 	// are too large.
 	Load    string   `json:"loadAverage"`
@@ -37,29 +39,36 @@ type Report struct {
 type options struct {
 	versions []string
 	present  []int
+	nodes    []int
+	services []int
 	runs     int
+	scale    bool
 	output   string
+	docs     string
 }
 
 func main() {
-	var versions, present string
-	var o options
-	flag.StringVar(&versions, "frr", "10.3,8.4", "releases of FRR on the node")
-	flag.StringVar(&present, "present", "0,1000,10000", "numbers of Services that are announced meanwhile")
-	flag.IntVar(&o.runs, "runs", 100, "runs of each measurement of single Services")
-	flag.StringVar(&o.output, "o", "dist/bench.json", "file for the figures")
-	flag.Parse()
-	o.versions = strings.Split(versions, ",")
-	for _, text := range strings.Split(present, ",") {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			fmt.Fprintf(os.Stderr, "bench: --present %q: want numbers of Services, separated by commas\n", present)
-			os.Exit(2)
-		}
-		o.present = append(o.present, n)
+	o := options{
+		versions: []string{"10.3", "8.4"}, present: []int{0, 1000, 10000}, nodes: []int{100, 500, 1000}, services: []int{1000, 10000},
 	}
+	flag.Func("frr", "releases of FRR on the node, separated by commas", func(text string) error {
+		o.versions = strings.Split(text, ",")
+		return nil
+	})
+	flag.Func("present", "numbers of Services that are announced meanwhile", numbers(&o.present))
+	flag.Func("nodes", "with -scale: numbers of nodes", numbers(&o.nodes))
+	flag.Func("services", "with -scale: numbers of Services", numbers(&o.services))
+	flag.IntVar(&o.runs, "runs", 60, "runs of each measurement of single Services")
+	flag.BoolVar(&o.scale, "scale", false, "measure what many nodes cost manager, API server and agent instead")
+	flag.StringVar(&o.output, "o", "dist/bench.json", "file for the figures")
+	flag.StringVar(&o.docs, "docs", "", "directory of the documentation: tables are written into its performance.md, plots into its images")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, o)
+	work := run
+	if o.scale {
+		work = runScale
+	}
+	err := work(ctx, o)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: FAILED:", err)
@@ -67,35 +76,101 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, o options) error {
-	report := Report{Time: time.Now(), Processors: runtime.NumCPU()}
-	if load, err := readAll("/proc/loadavg"); err == nil {
-		report.Load = strings.Join(strings.Fields(load)[:3], " ")
+// numbers reads some, separated by commas.
+func numbers(into *[]int) func(string) error {
+	return func(text string) error {
+		*into = nil
+		for _, word := range strings.Split(text, ",") {
+			n, err := strconv.Atoi(word)
+			if err != nil || n < 0 {
+				return fmt.Errorf("%q: want numbers, separated by commas", text)
+			}
+			*into = append(*into, n)
+		}
+		return nil
 	}
+}
+
+func runScale(ctx context.Context, o options) error {
+	report := ScaleReport{Time: time.Now().UTC(), Processors: runtime.NumCPU(), Processor: processorName(), Load: loadAverage()}
+	var err error
+	report.Sizes, err = measureScale(ctx, frr.Version(o.versions[0]), o.nodes, o.services)
+	report.Took = time.Since(report.Time).Round(time.Second).String()
+	report.print()
+	if err != nil {
+		return err
+	}
+	if err := report.write(o.output); err != nil || o.docs == "" {
+		return err
+	}
+	return report.document(o.docs)
+}
+
+func loadAverage() string {
+	load, err := readAll("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(load)[:3], " ")
+}
+
+func run(ctx context.Context, o options) error {
+	report := Report{Time: time.Now().UTC(), Processors: runtime.NumCPU(), Processor: processorName(), Load: loadAverage()}
 	for _, version := range o.versions {
 		fmt.Fprintf(os.Stderr, "bench: FRR %s\n", version)
 		results, err := ofVersion(ctx, frr.Version(version), o)
 		report.Results = append(report.Results, results...)
+		if err == nil {
+			results, err = ofReloader(ctx, frr.Version(version))
+			report.Results = append(report.Results, results...)
+		}
 		if err != nil {
 			report.print()
 			return fmt.Errorf("FRR %s: %w", version, err)
 		}
 	}
+	report.Took = time.Since(report.Time).Round(time.Second).String()
 	report.print()
-	return report.write(o.output)
+	if err := report.write(o.output); err != nil || o.docs == "" {
+		return err
+	}
+	return report.document(o.docs)
+}
+
+// ofReloader is what observing sessions costs.
+func ofReloader(ctx context.Context, version frr.Version) ([]Result, error) {
+	results, err := observing(ctx, version)
+	for i := range results {
+		results[i].FRR = string(version)
+	}
+	return results, err
+}
+
+// processorName as Linux tells it.
+func processorName() string {
+	text, err := readAll("/proc/cpuinfo")
+	if err != nil {
+		return "unknown processor"
+	}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
 }
 
 func (r *Report) print() {
 	fmt.Printf("\n%d processors, load average before the run %s\n\n", r.Processors, r.Load)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "FRR\tPRESENT\tWHAT\tRUNS\tMEDIAN\tP99\tUNIT\tTARGET\tMET\t")
+	fmt.Fprintln(w, "FRR\tPRESENT\tWHAT\tWAY\tRUNS\tMEDIAN\tP99\tUNIT\tTIMES HERALD'S\tTARGET\t")
 	for _, result := range r.Results {
-		met := ""
-		if result.Met != nil {
-			met = map[bool]string{true: "yes", false: "NO"}[*result.Met]
+		ratio := ""
+		if result.Ratio > 0 {
+			ratio = fmt.Sprintf("%.1f", result.Ratio)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%.1f\t%.1f\t%s\t%s\t%s\t%s\n", result.FRR, result.Present, result.What, result.Runs,
-			result.Median, result.P99, result.Unit, result.Target, met, result.Note)
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%.1f\t%.1f\t%s\t%s\t%s\t%s\n", result.FRR, result.Present, result.What, result.Way, result.Runs,
+			result.Median, result.P99, result.Unit, ratio, result.Target, result.verdict())
 	}
 	w.Flush()
 }

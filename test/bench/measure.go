@@ -84,28 +84,32 @@ func (s *site) flip(ctx context.Context, capture *wire.Capture, to *moments, nam
 	if err != nil {
 		return err
 	}
-	told, err := toldAfter(capture, before, prefix, ready)
+	told, err := toldAfter(ctx, capture, before, prefix, ready)
 	to.add(before, told, kernel)
 	return err
 }
 
 // toldAfter is when the router was sent a prefix, or its withdrawal, for the first
-// time after a moment.
-func toldAfter(capture *wire.Capture, moment time.Time, prefix netip.Prefix, announced bool) (time.Time, error) {
-	messages, err := capture.Messages()
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, m := range messages {
-		prefixes := m.Withdrawn
-		if announced {
-			prefixes = m.Announced
+// time after a moment. That it was is known: its kernel has it.
+func toldAfter(ctx context.Context, capture *wire.Capture, moment time.Time, prefix netip.Prefix, announced bool) (at time.Time, err error) {
+	err = wait.Until(ctx, fmt.Sprintf("update about %s captured", prefix), wait.Query, func(context.Context) (bool, error) {
+		messages, err := capture.Messages()
+		if err != nil {
+			return false, err
 		}
-		if m.At.After(moment) && slices.Contains(prefixes, prefix) {
-			return m.At, nil
+		for _, m := range messages {
+			prefixes := m.Withdrawn
+			if announced {
+				prefixes = m.Announced
+			}
+			if m.At.After(moment) && slices.Contains(prefixes, prefix) {
+				at = m.At
+				return true, nil
+			}
 		}
-	}
-	return time.Time{}, fmt.Errorf("no update about %s was captured", prefix)
+		return false, nil
+	})
+	return at, err
 }
 
 // created measures a Service with ready endpoints from before its creation,
@@ -144,7 +148,7 @@ func (s *site) createdOnce(ctx context.Context, capture *wire.Capture, m *moment
 	if err != nil {
 		return err
 	}
-	told, err := toldAfter(capture, before, prefix, true)
+	told, err := toldAfter(ctx, capture, before, prefix, true)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,12 @@ func readAll(path string) (string, error) {
 
 // resident memory of a container's process, in MiB.
 func (s *site) resident(container string) (float64, error) {
-	text, err := readAll(fmt.Sprintf("/proc/%d/status", s.node().Container(container).Process().Pid()))
+	return residentOf(s.node().Container(container).Process().Pid())
+}
+
+// residentOf a process, in MiB.
+func residentOf(pid int) (float64, error) {
+	text, err := readAll(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
@@ -36,12 +41,17 @@ func (s *site) resident(container string) (float64, error) {
 			return kilobytes / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("%s has no VmRSS", container)
+	return 0, fmt.Errorf("process %d has no VmRSS", pid)
 }
 
 // processor time that a container's process has used.
 func (s *site) processor(container *kubelet.Container) (time.Duration, error) {
-	text, err := readAll(fmt.Sprintf("/proc/%d/stat", container.Process().Pid()))
+	return processorOf(container.Process().Pid())
+}
+
+// processorOf a process: the time that it has used.
+func processorOf(pid int) (time.Duration, error) {
+	text, err := readAll(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
@@ -117,22 +127,25 @@ func (s *site) settle(ctx context.Context) error {
 	return nil
 }
 
-// costs of agent and reloader as they are now.
-func (s *site) costs(ctx context.Context) ([]Result, error) {
-	share, err := s.idle(ctx, node.Agent, node.Reloader)
+// Limits of resident memory in MiB; idle, in percent of a processor.
+const (
+	agentLimit    = 100
+	reloaderLimit = 40
+	idleLimit     = 0.5
+)
+
+// costs of a container as it is now, under a name.
+func (s *site) costs(ctx context.Context, name, container string, limit float64) ([]Result, error) {
+	share, err := s.idle(ctx, container)
 	if err != nil {
 		return nil, err
 	}
-	limits := map[string]float64{node.Agent: 100, node.Reloader: 40}
-	var results []Result
-	for _, container := range []string{node.Agent, node.Reloader} {
-		memory, err := s.resident(container)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results,
-			summary(container+": resident memory", "MiB", []float64{memory}, target{median: limits[container]}),
-			summary(container+": idle CPU", "%", []float64{share[container]}, target{median: 0.5}))
+	memory, err := s.resident(container)
+	if err != nil {
+		return nil, err
 	}
-	return results, nil
+	return []Result{
+		summary(name+": resident memory", "MiB", []float64{memory}, target{median: limit}),
+		summary(name+": idle CPU", "%", []float64{share[container]}, target{median: idleLimit}),
+	}, nil
 }

@@ -13,6 +13,10 @@ type Result struct {
 	Present int    `json:"servicesPresent"`
 	// What was measured: from what to what.
 	What string `json:"what"`
+	// Way in which FRR was brought to it, where ways are compared; Ratio of its median
+	// to that of Herald's way, in the same run.
+	Way   string  `json:"way,omitempty"`
+	Ratio float64 `json:"ratio,omitempty"`
 	// Runs, and of them the median and the 99th percentile; of fewer than 100 runs
 	// that is the largest. In Unit.
 	Runs   int     `json:"runs"`
@@ -22,8 +26,8 @@ type Result struct {
 	// Target as text, and whether it was met.
 	Target string `json:"target,omitempty"`
 	Met    *bool  `json:"met,omitempty"`
-	// Note says what else was seen.
-	Note string `json:"note,omitempty"`
+	// Samples in the order of the runs.
+	Samples []float64 `json:"samples"`
 }
 
 // target is what median and 99th percentile should stay within; 0: no matter.
@@ -43,7 +47,10 @@ func (t target) String() string {
 // summary of samples.
 func summary(what, unit string, samples []float64, want target) Result {
 	sorted := slices.Sorted(slices.Values(samples))
-	r := Result{What: what, Unit: unit, Runs: len(sorted), Median: quantile(sorted, 0.5), P99: quantile(sorted, 0.99), Target: want.String()}
+	r := Result{
+		What: what, Unit: unit, Runs: len(sorted), Median: quantile(sorted, 0.5), P99: quantile(sorted, 0.99),
+		Target: want.String(), Samples: samples,
+	}
 	if want != (target{}) {
 		met := (want.median == 0 || r.Median <= want.median) && (want.p99 == 0 || r.P99 <= want.p99)
 		r.Met = &met
@@ -58,6 +65,18 @@ func quantile(sorted []float64, share float64) float64 {
 	}
 	at := int(share * float64(len(sorted)))
 	return sorted[min(at, len(sorted)-1)]
+}
+
+// verdict on the target: empty, "met" or "not met".
+func (r *Result) verdict() string {
+	switch {
+	case r.Met == nil:
+		return ""
+	case *r.Met:
+		return "met"
+	default:
+		return "not met"
+	}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

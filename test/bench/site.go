@@ -44,9 +44,10 @@ type site struct {
 }
 
 // newSite brings up a site with a session and nothing announced.
-func newSite(ctx context.Context, version frr.Version, reloaderArgs ...string) (*site, error) {
+func newSite(ctx context.Context, version frr.Version) (*site, error) {
 	l, err := lab.New(ctx, lab.Options{
-		Nodes: 1, FRR: version, Routers: []lab.RouterOptions{{Name: routerName, Make: router.FRR}}, ReloaderArgs: reloaderArgs,
+		Nodes: 1, FRR: version,
+		Routers: []lab.RouterOptions{{Name: routerName, Make: router.FRR}, {Name: secondRouter, Make: router.BIRD}},
 	})
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"sync"
@@ -128,6 +129,13 @@ func (a *arrivals) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.present)
+}
+
+// all prefixes that the router has now.
+func (a *arrivals) all() map[netip.Prefix]bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.present)
 }
 
 func (a *arrivals) close() { close(a.stop) }

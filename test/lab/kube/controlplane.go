@@ -115,6 +115,9 @@ func (cp *ControlPlane) StartAPI(ctx context.Context) error {
 	return err
 }
 
+// APIProcess is kube-apiserver as it runs now.
+func (cp *ControlPlane) APIProcess() *sandbox.Process { return cp.api }
+
 // KillAPI ends kube-apiserver with SIGKILL; etcd keeps its data.
 func (cp *ControlPlane) KillAPI() { cp.api.Kill() }
 
