@@ -80,6 +80,18 @@ sbom: image-programs ## Write dist/herald.cdx.json: every Go module in the progr
 image-tars: deps thirdparty image-programs ## Make dist/herald.tar and dist/frr.tar without Docker (root); IMAGE and FRR_IMAGE name them.
 	go run ./images/tars -bin dist/image -version $(VERSION) -herald $(IMAGE) -frr $(FRR_IMAGE)
 
+# Platforms of kubectl-herald that krew is given.
+KREW_PLATFORMS := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64
+
+.PHONY: krew
+krew: ## Make dist/krew: kubectl-herald's archives and its manifest for krew; VERSION=v1.2.3 names the release.
+	@rm -rf dist/krew
+	@for p in $(KREW_PLATFORMS); do \
+		exe=; case $$p in windows-*) exe=.exe;; esac; \
+		CGO_ENABLED=0 GOOS=$${p%-*} GOARCH=$${p#*-} go build -trimpath -ldflags "-s -w $(LDFLAGS)" -o dist/krew/$$p/kubectl-herald$$exe ./cmd/kubectl-herald || exit 1; \
+	done
+	go run ./internal/krew -dir dist/krew -version $(VERSION)
+
 .PHONY: packages
 packages: ## Make the Helm chart's templates and the OLM bundle of config/.
 	$(KUSTOMIZE) build config/default | go run ./internal/packaging -chart charts/herald -bundle bundle

@@ -207,9 +207,17 @@ func (s speaker) spoken(conf string) string {
 	return strings.Join(lines, "")
 }
 
+// notTwice is what FRR 8.4 says of graceful-restart-disable where it is set already:
+// frr-reload adds everything in both of its passes. A second run, which the reloader
+// makes too, has nothing to add.
+const notTwice = "The Graceful Restart command used is not valid at this moment"
+
 func (s speaker) reload(conf string) error {
 	return unlocked(func() error {
 		_, err := s.reloadScript("--reload", conf)
+		if err != nil && s.Version() == frr.V8_4 && strings.Contains(err.Error(), notTwice) {
+			_, err = s.reloadScript("--reload", conf)
+		}
 		return err
 	})
 }

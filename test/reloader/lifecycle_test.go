@@ -138,6 +138,32 @@ func TestRebootStartsWithoutPrefixes(t *testing.T) {
 	})
 }
 
+// Graceful restart is switched on and off, also in one file with what only
+// frr-reload.py can remove: FRR 8.4 refuses graceful-restart-disable where it is set
+// already, and frr-reload.py adds everything twice.
+func TestGracefulRestartIsSwitched(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, v frr.Version) {
+		n := newNode(t, v)
+		r := newRouter(t, n, 64500)
+		n.startFRR()
+		n.startReloader()
+		on, off := " neighbor 10.10.0.1 graceful-restart\n", " neighbor 10.10.0.1 graceful-restart-disable\n"
+		const debris = "access-list old seq 5 permit any\n"
+		for i, c := range []config{
+			{neighbor: off}, {neighbor: on}, {neighbor: off}, {neighbor: on, top: debris}, {neighbor: off, community: "64512:2"},
+		} {
+			c.networks = []string{"203.0.113.7/32"}
+			steps := n.apply(c.String()).LastApply.Steps
+			if text := n.vtysh("show running-config"); !strings.Contains(text, c.neighbor) {
+				t.Errorf("step %d (%q) left FRR with:\n%s", i, steps, text)
+			}
+			t.Log(i, steps)
+		}
+		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:2"})
+	})
+}
+
 // A startup file that was damaged is left out; the reloader mends everything.
 func TestDamagedStartupFile(t *testing.T) {
 	t.Parallel()

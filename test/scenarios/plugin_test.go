@@ -16,11 +16,13 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/explain"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/node"
+	"github.com/herald-lb/herald/test/lab/router"
 )
 
 // What "kubectl herald" tells people must be what the routers have.
@@ -77,6 +79,32 @@ var _ = Describe("kubectl herald", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(plugin(ctx, "explain", "default/web", "-o", "json", "-f", dir)).To(MatchJSON(live))
 		Expect(plugin(ctx, "status", "-f", dir)).To(ContainSubstring("Nodes     3, 3 ready, 3 programmed"))
+	}, SpecTimeout(specTimeout))
+
+	It("X3 --watch prints what has changed when it changes, until it is interrupted", func(ctx SpecContext) {
+		mayReset("node3")
+		command := exec.CommandContext(ctx, filepath.Join(site.Dir(), lab.PluginWrapper), "sessions", "--down", "--watch")
+		out := gbytes.NewBuffer()
+		command.Stdout, command.Stderr = out, GinkgoWriter
+		Expect(command.Start()).To(Succeed())
+		defer func() { _ = command.Process.Kill() }() // where the spec has failed half-way
+		Eventually(ctx, out).Should(gbytes.Say(`no sessions\n$`))
+		before := len(out.Contents())
+
+		By("the router closes a session")
+		tor, addr := site.Router("tor-a"), site.NodeAddresses(router.IPv4, "node3")[0]
+		Expect(tor.Disable(ctx, addr)).To(Succeed())
+		defer func() { Expect(tor.Enable(ctx, addr)).To(Succeed()) }()
+		Eventually(ctx, out).Should(gbytes.Say(`NODE +PEER .*\nnode3 +tor-a .*\n`))
+
+		By("and opens it again")
+		Expect(tor.Enable(ctx, addr)).To(Succeed())
+		expectEstablished(ctx, "tor-a", "node3")
+		Eventually(ctx, out).Should(gbytes.Say(`no sessions\n$`))
+
+		Expect(command.Process.Signal(os.Interrupt)).To(Succeed())
+		Expect(command.Wait()).To(Succeed())
+		Expect(strings.Count(string(out.Contents()[before:]), "no sessions")).To(Equal(1), "an answer that is as before isn't printed")
 	}, SpecTimeout(specTimeout))
 })
 
