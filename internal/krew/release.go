@@ -94,7 +94,7 @@ into Herald's. It only reads.
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.dir, manifestFile), text, 0o644)
+	return os.WriteFile(filepath.Join(r.dir, manifestFile), text, 0o600)
 }
 
 // platform archives a program.
@@ -112,7 +112,7 @@ func (r release) platform(program string) (platform, error) {
 		URI:      r.url + "/" + r.version + "/" + file,
 		SHA256:   hex.EncodeToString(sum[:]),
 		Bin:      name,
-	}, os.WriteFile(filepath.Join(r.dir, file), data, 0o644)
+	}, os.WriteFile(filepath.Join(r.dir, file), data, 0o600)
 }
 
 // archive of files, by their names alone; the same files give the same bytes.

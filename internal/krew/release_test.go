@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"path"
@@ -81,7 +82,7 @@ func contents(t *testing.T, data []byte) map[string]string {
 	all := map[string]string{}
 	for entries := tar.NewReader(compressed); ; {
 		header, err := entries.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all
 		}
 		must(t, err)
