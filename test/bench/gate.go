@@ -43,24 +43,7 @@ func (s *site) gateOnce(ctx context.Context, capture *wire.Capture, m *moments) 
 	if err != nil {
 		return err
 	}
-	kernel, err := s.routes.waitCount(ctx, n+1)
-	if err != nil {
-		return err
-	}
-	prefix, err := s.address(ctx, name)
-	if err != nil {
-		return err
-	}
-	told, err := toldAfter(ctx, capture, began, prefix, true)
-	if err != nil {
-		return err
-	}
-	m.add(opened, told, kernel)
-	if err := s.remove(ctx, []string{name}); err != nil {
-		return err
-	}
-	_, err = s.routes.waitCount(ctx, n)
-	return err
+	return s.arrives(ctx, capture, name, n, began, opened, m)
 }
 
 // gateOpens asks a Service's health check port until it answers 200, and says when

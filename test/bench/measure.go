@@ -140,6 +140,13 @@ func (s *site) createdOnce(ctx context.Context, capture *wire.Capture, m *moment
 	if err := s.lab.API().Create(ctx, service(name)); err != nil {
 		return err
 	}
+	return s.arrives(ctx, capture, name, n, before, before, m)
+}
+
+// arrives waits for a new Service's route, the first after n others, notes how long
+// it took the router's wire and kernel since a moment, and removes the Service. What
+// the wire carried until it was created doesn't count.
+func (s *site) arrives(ctx context.Context, capture *wire.Capture, name string, n int, created, since time.Time, m *moments) error {
 	kernel, err := s.routes.waitCount(ctx, n+1)
 	if err != nil {
 		return err
@@ -148,11 +155,11 @@ func (s *site) createdOnce(ctx context.Context, capture *wire.Capture, m *moment
 	if err != nil {
 		return err
 	}
-	told, err := toldAfter(ctx, capture, before, prefix, true)
+	told, err := toldAfter(ctx, capture, created, prefix, true)
 	if err != nil {
 		return err
 	}
-	m.add(before, told, kernel)
+	m.add(since, told, kernel)
 	if err := s.remove(ctx, []string{name}); err != nil {
 		return err
 	}
