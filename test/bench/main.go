@@ -128,13 +128,22 @@ func run(ctx context.Context, o options) error {
 			report.print()
 			return fmt.Errorf("FRR %s: %w", version, err)
 		}
+		// What one release took minutes to tell isn't lost with the next one.
+		report.Took = time.Since(report.Time).Round(time.Second).String()
+		if err := report.keep(o); err != nil {
+			return err
+		}
 	}
-	report.Took = time.Since(report.Time).Round(time.Second).String()
 	report.print()
-	if err := report.write(o.output); err != nil || o.docs == "" {
+	return nil
+}
+
+// keep writes what is asked for.
+func (r *Report) keep(o options) error {
+	if err := r.write(o.output); err != nil || o.docs == "" {
 		return err
 	}
-	return report.document(o.docs)
+	return r.document(o.docs)
 }
 
 // ofReloader is what observing sessions costs.
