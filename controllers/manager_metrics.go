@@ -19,11 +19,16 @@ import (
 type clusterMetrics struct {
 	client client.Reader
 	alloc  *allocation
+	kinds  map[string]client.ObjectList
 }
 
-func registerMetrics(registry prometheus.Registerer, gather *clusterMetrics) error {
+func registerMetrics(registry prometheus.Registerer, scheme *runtime.Scheme, gather *clusterMetrics) error {
 	if registry == nil {
 		return nil
+	}
+	var err error
+	if gather.kinds, err = conditionedKinds(scheme); err != nil {
+		return err
 	}
 	return registry.Register(&metrics.Manager{Cluster: gather.cluster})
 }
@@ -35,12 +40,9 @@ func (g *clusterMetrics) cluster() *metrics.Cluster {
 		return nil
 	}
 	cluster.Refused, cluster.Reporting = map[metrics.Refused]int{}, map[string]bool{}
-	for kind, list := range map[string]client.ObjectList{
-		"IPAddressPool": &v1alpha1.IPAddressPoolList{}, "BGPPeer": &v1alpha1.BGPPeerList{}, "BGPAdvertisement": &v1alpha1.BGPAdvertisementList{},
-		"BFDProfile": &v1alpha1.BFDProfileList{}, "Community": &v1alpha1.CommunityList{}, "FRRSnippet": &v1alpha1.FRRSnippetList{},
-		"Herald": &v1alpha1.HeraldList{}, "BGPNode": &v1alpha1.BGPNodeList{},
-	} {
+	for kind, list := range g.kinds {
 		// Read only: nothing of the cache is kept.
+		list := list.DeepCopyObject().(client.ObjectList)
 		if err := g.client.List(context.Background(), list, client.UnsafeDisableDeepCopy); err != nil {
 			ctrl.Log.WithName("metrics").Error(err, "list in the cache", "kind", kind)
 			return nil
@@ -62,27 +64,31 @@ func note(cluster *metrics.Cluster, kind string, object runtime.Object) {
 	case *v1alpha1.Herald:
 		cluster.Nodes = &object.Status.Nodes
 	}
-	if accepted := meta.FindStatusCondition(conditionsOf(object), v1alpha1.ConditionAccepted); accepted != nil && accepted.Status == metav1.ConditionFalse {
+	conditioned, ok := object.(v1alpha1.Conditioned)
+	if !ok {
+		return
+	}
+	if accepted := meta.FindStatusCondition(conditioned.GetConditions(), v1alpha1.ConditionAccepted); accepted != nil && accepted.Status == metav1.ConditionFalse {
 		cluster.Refused[metrics.Refused{Kind: kind, Reason: accepted.Reason}]++
 	}
 }
 
-func conditionsOf(object runtime.Object) []metav1.Condition {
-	switch object := object.(type) {
-	case *v1alpha1.IPAddressPool:
-		return object.Status.Conditions
-	case *v1alpha1.BGPPeer:
-		return object.Status.Conditions
-	case *v1alpha1.BGPAdvertisement:
-		return object.Status.Conditions
-	case *v1alpha1.BFDProfile:
-		return object.Status.Conditions
-	case *v1alpha1.Community:
-		return object.Status.Conditions
-	case *v1alpha1.FRRSnippet:
-		return object.Status.Conditions
-	case *v1alpha1.Herald:
-		return object.Status.Conditions
+// conditionedKinds are an empty list of each Kind of Herald's that has conditions.
+func conditionedKinds(scheme *runtime.Scheme) (map[string]client.ObjectList, error) {
+	kinds := map[string]client.ObjectList{}
+	for kind := range scheme.KnownTypes(v1alpha1.GroupVersion) {
+		object, err := scheme.New(v1alpha1.GroupVersion.WithKind(kind))
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := object.(v1alpha1.Conditioned); !ok {
+			continue
+		}
+		list, err := scheme.New(v1alpha1.GroupVersion.WithKind(kind + "List"))
+		if err != nil {
+			return nil, err
+		}
+		kinds[kind] = list.(client.ObjectList)
 	}
-	return nil
+	return kinds, nil
 }

@@ -3,6 +3,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,27 +27,24 @@ func setup(mgr ctrl.Manager, options Options) error {
 	if err := fleet.watch(context.Background()); err != nil {
 		return err
 	}
-	if err := registerMetrics(options.Registry, &clusterMetrics{client: mgr.GetCache(), alloc: alloc}); err != nil {
+	if err := registerMetrics(options.Registry, mgr.GetScheme(), &clusterMetrics{client: mgr.GetCache(), alloc: alloc}); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	refusal := refusal{reason: make(chan error, 1)}
 	if err := mgr.Add(refusal); err != nil {
 		return err
 	}
-	for name, setup := range map[string]func(ctrl.Manager) error{
-		"service":          service.setup,
-		"service-status":   (&statusWriter{client: client, alloc: alloc, claim: claim, self: service.writes, tell: service.tell}).setup,
-		"announced":        (&announcedReconciler{client: client, fleet: fleet, claim: claim, recorder: recorder}).setup,
-		"ipaddresspool":    (&poolReconciler{client: client, alloc: alloc, self: service.pools}).setup,
-		"bgppeer":          (&peerReconciler{client: client, fleet: fleet}).setup,
-		"bgpadvertisement": (&advertisementReconciler{client: client, fleet: fleet}).setup,
-		"community":        (&communityReconciler{client: client, fleet: fleet}).setup,
-		"bfdprofile":       (&profileReconciler{client: client, fleet: fleet}).setup,
-		"frrsnippet":       (&snippetReconciler{client: client, fleet: fleet}).setup,
-		"herald":           (&heraldReconciler{client: client, live: live, self: options.Self, refuse: refusal.refuse}).setup,
-		"bgpsession":       (&sessionReconciler{client: client, live: live}).setup,
-		"bgpnode":          (&nodeStatusReconciler{client: client, live: live, clock: clock.RealClock{}}).setup,
-	} {
+	controllers := map[string]func(ctrl.Manager) error{
+		"service":        service.setup,
+		"service-status": (&statusWriter{client: client, alloc: alloc, claim: claim, self: service.writes, tell: service.tell}).setup,
+		"announced":      (&announcedReconciler{client: client, fleet: fleet, claim: claim, recorder: recorder}).setup,
+		"ipaddresspool":  (&poolReconciler{client: client, alloc: alloc, self: service.pools}).setup,
+		"herald":         (&heraldReconciler{client: client, live: live, self: options.Self, refuse: refusal.refuse}).setup,
+		"bgpsession":     (&sessionReconciler{client: client, live: live}).setup,
+		"bgpnode":        (&nodeStatusReconciler{client: client, live: live, clock: clock.RealClock{}}).setup,
+	}
+	maps.Copy(controllers, verdicts(client, fleet))
+	for name, setup := range controllers {
 		if err := setup(mgr); err != nil {
 			return fmt.Errorf("controller %q: %w", name, err)
 		}
