@@ -186,6 +186,23 @@ func notesOf(name, reason string) func() []string {
 	}
 }
 
+// eventCounts of an object counts its events, repetitions included, by type and reason.
+func eventCounts(kind, name string) func() map[string]int {
+	return func() map[string]int {
+		told := map[string]int{}
+		for _, event := range listEvents(name) {
+			if event.Regarding.Kind != kind {
+				continue
+			}
+			told[event.Type+" "+event.Reason]++
+			if event.Series != nil {
+				told[event.Type+" "+event.Reason] += int(event.Series.Count) - 1
+			}
+		}
+		return told
+	}
+}
+
 func listEvents(name string) []eventsv1.Event {
 	list := &eventsv1.EventList{}
 	if err := k8s.List(ctx, list, client.InNamespace("default")); err != nil {

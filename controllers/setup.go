@@ -30,6 +30,9 @@ func setup(mgr ctrl.Manager, options Options) error {
 	if err := registerMetrics(options.Registry, mgr.GetScheme(), &clusterMetrics{client: mgr.GetCache(), alloc: alloc}); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	if err := tellConditions(mgr, recorder); err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
 	refusal := refusal{reason: make(chan error, 1)}
 	if err := mgr.Add(refusal); err != nil {
 		return err

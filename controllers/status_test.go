@@ -185,6 +185,11 @@ var _ = Describe("BGPPeer status", func() {
 		Eventually(peerStatus("tor")).Should(Equal("True Accepted; True AllEstablished; 2/2"))
 		session("n1", "tor", v1alpha1.SessionIdle)
 		Eventually(peerStatus("tor")).Should(Equal("True Accepted; False SomeEstablished; 1/2"))
+
+		By("M7 events that tell each transition")
+		Eventually(eventCounts("BGPPeer", "tor")).Should(Equal(map[string]int{"Warning SomeEstablished": 2, "Normal AllEstablished": 1}))
+		session("n2", "tor", v1alpha1.SessionConnect)
+		Eventually(eventCounts("BGPPeer", "tor")).Should(HaveKeyWithValue("Warning NoneEstablished", 1))
 	})
 
 	It("N1 counts the nodes that the selectors match, label edits included", func() {

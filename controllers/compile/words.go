@@ -11,23 +11,23 @@ var wordsOf = map[Why]words{
 	},
 	WhyNoAdvertisement: {
 		here:     "no BGPAdvertisement selects it on this node: widen the selectors of one (ipAddressPools, ipAddressPoolSelectors, serviceSelectors, namespaceSelectors, nodeSelectors), or make one",
-		anywhere: "no BGPAdvertisement selects it on any node: make one, or widen the selectors of one",
+		anywhere: "no accepted BGPAdvertisement selects it on any node: make one, or widen the selectors of one (ipAddressPools, serviceSelectors, namespaceSelectors, nodeSelectors)",
 	},
 	WhyNoPeer: {
 		here:     "its advertisements reach no BGPPeer of its address's family on this node: look at their peers and peerSelectors, and at the nodeSelectors and addressFamilies of the BGPPeers",
-		anywhere: "its advertisements reach no BGPPeer of its address's family on any node: correct their peers, or add a BGPPeer",
+		anywhere: "its advertisements reach no accepted BGPPeer of its address's family on any node: correct their peers and peerSelectors, or the nodeSelectors of BGPPeers, or add one",
 	},
 	WhyNodeExcluded: {
 		here:     "the node has the label node.kubernetes.io/exclude-from-external-load-balancers: remove it to announce from here",
-		anywhere: "every node is excluded by the label node.kubernetes.io/exclude-from-external-load-balancers: remove it from some",
+		anywhere: "every node that could announce it has the label node.kubernetes.io/exclude-from-external-load-balancers: remove it from one",
 	},
 	WhyNoNetwork: {
 		here:     "the node's condition NetworkUnavailable is True: look at its CNI plugin",
-		anywhere: "every node has the condition NetworkUnavailable: look at the CNI plugin",
+		anywhere: "every node that could announce it has the condition NetworkUnavailable: look at the CNI plugin",
 	},
 	WhyNoEndpoint: {
 		here:     "no endpoint of its address's family is ready anywhere: look at its pods, its selector and their readiness",
-		anywhere: "its EndpointSlices have no usable endpoint of its address's family: look at its pods, its selector and their readiness",
+		anywhere: "no usable endpoint of its address's family on any node that could announce it: look at its pods, its selector and their readiness",
 	},
 	WhyNoLocalEndpoint: {
 		here:     "externalTrafficPolicy is Local and no endpoint on this node is ready: that is as it should be where no pod runs here",

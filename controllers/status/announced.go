@@ -20,7 +20,8 @@ type Announced struct {
 	Wanted uint64
 }
 
-// announcedVerdicts by reason. The messages have no counts and no names, so that
+// announcedVerdicts by reason; those that compile has a word for are added from
+// there. The messages have no counts and no names, so that
 // the condition is rewritten only when the reason changes.
 var announcedVerdicts = map[string]verdict{
 	v1alpha1.ReasonAllNodes: yes(v1alpha1.ReasonAllNodes,
@@ -31,16 +32,14 @@ var announcedVerdicts = map[string]verdict{
 		"no node that should announce it has an Established session: see BGPSessions and BGPNodes (kubectl get bgpsessions,bgpnodes)"),
 	v1alpha1.ReasonNoAddress: no(v1alpha1.ReasonNoAddress,
 		"has no address of an IPAddressPool: see the condition "+v1alpha1.ConditionAllocated),
-	v1alpha1.ReasonNoAdvertisement: no(v1alpha1.ReasonNoAdvertisement,
-		"no accepted BGPAdvertisement takes its address on any node: make one, or correct what those there are select: spec.ipAddressPools, serviceSelectors, namespaceSelectors and nodeSelectors"),
-	v1alpha1.ReasonNoPeer: no(v1alpha1.ReasonNoPeer,
-		"the BGPAdvertisements of its address reach no accepted BGPPeer of the same family on any node: make one, or correct spec.peers and spec.nodeSelectors"),
-	v1alpha1.ReasonNodesExcluded: no(v1alpha1.ReasonNodesExcluded,
-		"every node that could announce it has the label node.kubernetes.io/exclude-from-external-load-balancers: remove it from a node"),
-	v1alpha1.ReasonNetworkUnavailable: no(v1alpha1.ReasonNetworkUnavailable,
-		"every node that could announce it has the condition NetworkUnavailable: see the nodes' network plugin"),
-	v1alpha1.ReasonNoEndpoint: no(v1alpha1.ReasonNoEndpoint,
-		"no usable endpoint of the address's family on any node that could announce it: check that the pods are ready and that spec.selector matches them"),
+}
+
+func init() {
+	for _, why := range []compile.Why{
+		compile.WhyNoAdvertisement, compile.WhyNoPeer, compile.WhyNodeExcluded, compile.WhyNoNetwork, compile.WhyNoEndpoint,
+	} {
+		announcedVerdicts[reasonOf[why]] = no(reasonOf[why], why.OnAll())
+	}
 }
 
 // reasonOf says why nothing is announced, by compile's reason.
