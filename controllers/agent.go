@@ -88,7 +88,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	}
 	prober := options.Prober
 	if prober == nil {
-		prober = &gates.HTTPProber{NodeAddresses: store.NodeAddresses}
+		prober = &gates.HTTPProber{NodeAddresses: store.NodeAddresses, HostAddresses: gates.HostAddresses()}
 	}
 	keeper := gates.NewKeeper(prober, options.Clock, nodes.OpenGates)
 	nodes.Want = keeper.Want

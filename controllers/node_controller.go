@@ -161,14 +161,14 @@ func (q noting) Add(w wake) {
 
 // wantedGates are the gates that hold back a Service that has everything else.
 func wantedGates(snap *snapshot.Snapshot, result *compile.Result) gates.Wanted {
-	wanted := gates.Wanted{Local: map[types.NamespacedName]uint16{}}
+	wanted := gates.Wanted{Local: map[types.NamespacedName]gates.HealthCheck{}}
 	for _, withheld := range result.Withheld {
 		service := snap.Services[withheld.Service]
 		if withheld.Why != compile.WhyGateClosed || service == nil {
 			continue
 		}
 		if service.Local {
-			wanted.Local[service.Key] = service.HealthCheckNodePort
+			wanted.Local[service.Key] = gates.HealthCheck{Port: service.HealthCheckNodePort, OtherProxy: service.OtherProxy}
 		} else {
 			wanted.Cluster = true
 		}

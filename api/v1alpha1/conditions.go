@@ -59,6 +59,7 @@ const (
 	ReasonInvalidNode         = "InvalidNode"         // node: no usable router-id
 	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
 	ReasonGateTimedOut        = "GateTimedOut"        // Service or Node: announced though its dataplane never answered
+	ReasonGateRefused         = "GateRefused"         // Service: held back, kube-proxy doesn't listen at its health check port
 
 	// ReasonRefusedByFRR: peer, advertisement, BFD profile: a node's FRR refuses what
 	// it becomes.

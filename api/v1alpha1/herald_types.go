@@ -150,7 +150,8 @@ type AnnounceGate struct {
 
 	// timeout is how long nothing may answer, before a node announces all the same:
 	// then there is nobody to ask on this node. An answer that it isn't ready never
-	// times out.
+	// times out, nor does a Service's health check that nobody listens for while
+	// kube-proxy answers for itself (:10256/healthz).
 	// Default: 3s. 1s to 10m. Resets no session.
 	// +optional
 	// +kubebuilder:validation:Type=string

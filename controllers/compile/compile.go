@@ -150,7 +150,7 @@ func gateOf(key types.NamespacedName, service *snapshot.Service, s *snapshot.Sna
 	if service.Local {
 		state = s.Gates.Local[key]
 	}
-	if state != snapshot.GateClosed {
+	if state.IsOpen() {
 		return gate{open: true}
 	}
 	if s.Applied == nil {

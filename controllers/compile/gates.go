@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/snapshot"
 )
 
 // withGates adds to the issues what the node announces although its dataplane
-// never said that it is ready.
+// never said that it is ready, and what it holds back because it never will.
 func withGates(issues []Issue, node *snapshot.Node, gates *snapshot.Gates) []Issue {
 	if gates == nil || node == nil {
 		return issues
@@ -23,6 +25,9 @@ func withGates(issues []Issue, node *snapshot.Node, gates *snapshot.Gates) []Iss
 		})
 	}
 	for key, state := range gates.Local {
+		if state == snapshot.GateRefused {
+			more = append(more, refusedIssue(key, node.Name))
+		}
 		if state == snapshot.GateTimedOut {
 			more = append(more, Issue{
 				Object: ObjectRef{Kind: "Service", Namespace: key.Namespace, Name: key.Name}, Reason: v1alpha1.ReasonGateTimedOut,
@@ -36,4 +41,14 @@ func withGates(issues []Issue, node *snapshot.Node, gates *snapshot.Gates) []Iss
 	more = append(more, issues...)
 	slices.SortFunc(more, CompareIssues)
 	return more
+}
+
+// refusedIssue is of a Service that kube-proxy, which answers for itself, doesn't come to.
+func refusedIssue(key types.NamespacedName, node string) Issue {
+	return Issue{
+		Object: ObjectRef{Kind: "Service", Namespace: key.Namespace, Name: key.Name}, Reason: v1alpha1.ReasonGateRefused,
+		Message: fmt.Sprintf("kube-proxy of node %q answers on :10256/healthz, and nothing listens at spec.healthCheckNodePort there, so the Service is held back: "+
+			"look into kube-proxy's log for what keeps it from writing its rules, or from listening at that port; "+
+			"where something else serves the node's Services, announceGate.mode Off in the Herald object announces without asking", node),
+	}
 }

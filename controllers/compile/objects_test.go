@@ -56,6 +56,7 @@ type situation struct {
 
 var gateStates = map[string]snapshot.GateState{
 	"": snapshot.GateClosed, "Closed": snapshot.GateClosed, "Open": snapshot.GateOpen, "TimedOut": snapshot.GateTimedOut,
+	"Refused": snapshot.GateRefused,
 }
 
 var documentEnd = regexp.MustCompile(`(?m)^---$`)

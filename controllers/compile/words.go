@@ -34,8 +34,8 @@ var wordsOf = map[Why]words{
 		anywhere: "externalTrafficPolicy is Local, and none of its usable endpoints is on a node that is given",
 	},
 	WhyGateClosed: {
-		here:     "the node has booted and its dataplane does not serve the Service yet: look at kube-proxy on the node",
-		anywhere: "every node has booted and its dataplane does not serve the Service yet: look at kube-proxy on the nodes",
+		here:     "the node's dataplane does not serve the Service yet, since its boot or the Service's creation: look at kube-proxy on the node, which says that it does at :10256/healthz, for externalTrafficPolicy Local at spec.healthCheckNodePort",
+		anywhere: "no node's dataplane serves the Service yet: look at kube-proxy on the nodes",
 	},
 }
 

@@ -127,6 +127,16 @@ func TestServiceOnNode(t *testing.T) {
 			},
 			state: explain.NotAnnounced, reason: "GateClosed", message: "look at kube-proxy",
 		},
+		"kube-proxy refuses it": {
+			change: func(s *site) {
+				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 1, Services: []string{s.service.Namespace + "/" + s.service.Name}}
+				s.reported.Status.Issues = []v1alpha1.NodeIssue{
+					{Kind: "Service", Namespace: "elsewhere", Name: s.service.Name, Reason: v1alpha1.ReasonGateRefused, Message: "another"},
+					{Kind: "Service", Namespace: s.service.Namespace, Name: s.service.Name, Reason: v1alpha1.ReasonGateRefused, Message: "nothing listens"},
+				}
+			},
+			state: explain.NotAnnounced, reason: "GateClosed", message: "nothing listens",
+		},
 		"the node holds another one back": {
 			change: func(s *site) {
 				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 1, Services: []string{"elsewhere/" + s.service.Name}}

@@ -89,7 +89,7 @@ func (v *view) service(service *snapshot.Service) Node {
 		return n
 	}
 	if v.holdsBack(service.Key) {
-		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyGateClosed), Message: compile.WhyGateClosed.OnNode()}
+		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyGateClosed), Message: cmp.Or(v.refused(service.Key), compile.WhyGateClosed.OnNode())}
 		return n
 	}
 	n.Routes = v.routes(func(needs []compile.Need) bool {
@@ -106,6 +106,16 @@ func (v *view) service(service *snapshot.Service) Node {
 // its dataplane serves: no object tells that otherwise.
 func (v *view) holdsBack(service types.NamespacedName) bool {
 	return v.reported != nil && v.reported.Status.HeldBack != nil && slices.Contains(v.reported.Status.HeldBack.Services, service.String())
+}
+
+// refused is what the node's agent reports of a Service that kube-proxy doesn't come to.
+func (v *view) refused(service types.NamespacedName) string {
+	for _, issue := range v.reported.Status.Issues {
+		if issue.Kind == "Service" && issue.Namespace == service.Namespace && issue.Name == service.Name && issue.Reason == v1alpha1.ReasonGateRefused {
+			return issue.Message
+		}
+	}
+	return ""
 }
 
 // bestOf is Announced where one router is told; else the first reason.

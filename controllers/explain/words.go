@@ -47,6 +47,6 @@ func unnamed(reported *v1alpha1.BGPNode) []string {
 	if reported == nil || reported.Status.HeldBack == nil || int(reported.Status.HeldBack.Total) <= len(reported.Status.HeldBack.Services) {
 		return nil
 	}
-	return []string{fmt.Sprintf("BGPNode %s: GateClosed: the node has booted and holds back %d Services until its dataplane serves, maybe this one too: look at kube-proxy on the node",
+	return []string{fmt.Sprintf("BGPNode %s: GateClosed: the node holds back %d Services until its dataplane serves them, maybe this one too: look at kube-proxy on the node",
 		reported.Name, reported.Status.HeldBack.Total)}
 }

@@ -14,6 +14,8 @@ const parallel = 16
 type answers struct {
 	cluster Answer
 	local   map[types.NamespacedName]Answer
+	// proxy is kube-proxy's answer for itself, asked where a Service's port is silent.
+	proxy Answer
 }
 
 // ask asks for all wanted gates, at most parallel at a time.
@@ -25,16 +27,22 @@ func (k *Keeper) ask(ctx context.Context, wanted Wanted) answers {
 		group.Go(func() { got.cluster = k.prober.Cluster(ctx) })
 	}
 	slots := make(chan struct{}, parallel)
-	for key, port := range wanted.Local {
+	for key, check := range wanted.Local {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			answer := k.prober.Local(ctx, port)
+			answer := k.prober.Local(ctx, check.Port)
 			mu.Lock()
 			defer mu.Unlock()
 			got.local[key] = answer
 		})
 	}
 	group.Wait()
+	for key, answer := range got.local {
+		if answer == Silent && wanted.Local[key].kubeProxys() {
+			got.proxy = k.prober.Cluster(ctx)
+			break
+		}
+	}
 	return got
 }

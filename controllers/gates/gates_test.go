@@ -40,15 +40,6 @@ func (s *script) answer() Answer {
 }
 
 func TestKeeper(t *testing.T) {
-	always := func(a Answer) func(time.Duration) Answer { return func(time.Duration) Answer { return a } }
-	until := func(limit time.Duration, first, then Answer) func(time.Duration) Answer {
-		return func(since time.Duration) Answer {
-			if since < limit {
-				return first
-			}
-			return then
-		}
-	}
 	tests := map[string]struct {
 		answers func(time.Duration) Answer
 		want    snapshot.GateState
@@ -65,7 +56,7 @@ func TestKeeper(t *testing.T) {
 		"503 for a minute, then 200": {until(time.Minute, NotReady, Ready), snapshot.GateOpen, time.Minute, time.Minute + SlowInterval},
 	}
 	for name, test := range tests {
-		for kind, wanted := range map[string]Wanted{"Cluster": {Cluster: true}, "Local": {Local: map[types.NamespacedName]uint16{web: 31000}}} {
+		for kind, wanted := range map[string]Wanted{"Cluster": {Cluster: true}, "Local": {Local: map[types.NamespacedName]HealthCheck{web: {Port: 31000}}}} {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					prober := &script{at: test.answers}
@@ -149,17 +140,17 @@ func TestKeeperHurriesForANewGateBesideAnOldOne(t *testing.T) {
 		var opened time.Time
 		keeper := NewKeeper(prober, clock.RealClock{}, func(snapshot.Opened) { opened = time.Now() })
 		run(t, keeper)
-		keeper.Want(Wanted{Local: map[types.NamespacedName]uint16{web: 31000}})
+		keeper.Want(Wanted{Local: map[types.NamespacedName]HealthCheck{web: {Port: 31000}}})
 		time.Sleep(time.Hour)
 		asked := prober.asked.Load()
 		for range 600 {
-			keeper.Want(Wanted{Local: map[types.NamespacedName]uint16{web: 31000}})
+			keeper.Want(Wanted{Local: map[types.NamespacedName]HealthCheck{web: {Port: 31000}}})
 			time.Sleep(100 * time.Millisecond)
 		}
 		if more := prober.asked.Load() - asked; more > 61 {
 			t.Errorf("the same wish again: asked %d times in a minute", more)
 		}
-		keeper.Want(Wanted{Local: map[types.NamespacedName]uint16{web: 31000, late: 31001}})
+		keeper.Want(Wanted{Local: map[types.NamespacedName]HealthCheck{web: {Port: 31000}, late: {Port: 31001}}})
 		time.Sleep(500 * time.Millisecond)
 		ready = true
 		began := time.Now()
@@ -185,9 +176,9 @@ func (p *byPort) Local(_ context.Context, port uint16) Answer {
 
 func TestKeeperOpensManyAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wanted := Wanted{Local: map[types.NamespacedName]uint16{}}
+		wanted := Wanted{Local: map[types.NamespacedName]HealthCheck{}}
 		for i := range 1000 {
-			wanted.Local[types.NamespacedName{Name: strconv.Itoa(i)}] = uint16(30000 + i)
+			wanted.Local[types.NamespacedName{Name: strconv.Itoa(i)}] = HealthCheck{Port: uint16(30000 + i)}
 		}
 		opened, calls := map[types.NamespacedName]snapshot.GateState{}, 0
 		keeper := NewKeeper(ready{}, clock.RealClock{}, func(o snapshot.Opened) {

@@ -4,9 +4,12 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +27,9 @@ type HTTPProber struct {
 	// NodeAddresses gives the node's InternalIPs. They are asked beside the
 	// loopback addresses: kube-proxy's nodePortAddresses may leave these out.
 	NodeAddresses func() []netip.Addr
+	// HostAddresses gives all others of the node. They are asked for a Service that
+	// nobody answers for at the former: nodePortAddresses may be theirs. Nil: none.
+	HostAddresses func() []netip.Addr
 	// ProxyPort is that of kube-proxy's /healthz; 0: the default, 10256.
 	ProxyPort uint16
 	// Client; nil: one of its own, without kept connections and without proxy.
@@ -46,7 +52,7 @@ func (p *HTTPProber) Cluster(ctx context.Context) Answer {
 	if port == 0 {
 		port = proxyHealthPort
 	}
-	return p.ask(ctx, port, "/healthz")
+	return p.ask(ctx, p.addresses(), port, "/healthz")
 }
 
 // Local asks a healthCheckNodePort. Nobody answers on port 0.
@@ -54,14 +60,17 @@ func (p *HTTPProber) Local(ctx context.Context, port uint16) Answer {
 	if port == 0 {
 		return Silent
 	}
-	return p.ask(ctx, port, "/")
+	answer := p.ask(ctx, p.addresses(), port, "/")
+	if answer == Silent && p.HostAddresses != nil {
+		answer = p.ask(ctx, p.HostAddresses(), port, "/")
+	}
+	return answer
 }
 
 // ask asks on all addresses at once and takes the best answer.
-func (p *HTTPProber) ask(ctx context.Context, port uint16, path string) Answer {
+func (p *HTTPProber) ask(ctx context.Context, addresses []netip.Addr, port uint16, path string) Answer {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	addresses := p.addresses()
 	results := make(chan Answer, len(addresses))
 	for _, address := range addresses {
 		go func() { results <- p.get(ctx, address, port, path) }()
@@ -85,6 +94,8 @@ func (p *HTTPProber) addresses() []netip.Addr {
 
 func (p *HTTPProber) get(ctx context.Context, address netip.Addr, port uint16, path string) Answer {
 	url := "http://" + net.JoinHostPort(address.String(), strconv.Itoa(int(port))) + path
+	var accepted atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { accepted.Store(true) }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return Silent
@@ -94,6 +105,9 @@ func (p *HTTPProber) get(ctx context.Context, address netip.Addr, port uint16, p
 		client = defaultClient
 	}
 	response, err := client.Do(request)
+	if err != nil && accepted.Load() && os.IsTimeout(err) {
+		return NotReady // somebody is there, and too busy
+	}
 	if err != nil {
 		return Silent
 	}

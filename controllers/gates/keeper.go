@@ -31,6 +31,9 @@ const (
 	// same, unless the Herald object says otherwise: then there is nobody to ask on
 	// this node.
 	SilenceTimeout = 3 * time.Second
+	// RefusalTold is how long kube-proxy may refuse the health check port of a Service,
+	// before the node says so: with many Services it takes many seconds to come to a new one.
+	RefusalTold = 30 * time.Second
 )
 
 // Answer is what the dataplane says of a gate.
@@ -38,9 +41,9 @@ type Answer uint8
 
 // The answers.
 const (
-	// Silent: nothing answered.
+	// Silent: nothing is there.
 	Silent Answer = iota
-	// NotReady: something answered, and not with 200.
+	// NotReady: something is there, and doesn't answer with 200.
 	NotReady
 	// Ready: 200.
 	Ready
@@ -50,9 +53,21 @@ const (
 type Wanted struct {
 	// Cluster is the gate of Services with externalTrafficPolicy: Cluster.
 	Cluster bool
-	// Local are the other Services with their healthCheckNodePort.
-	Local map[types.NamespacedName]uint16
+	// Local are the other Services with what tells of each.
+	Local map[types.NamespacedName]HealthCheck
 }
+
+// HealthCheck is where a node tells whether it serves a Service with
+// externalTrafficPolicy: Local.
+type HealthCheck struct {
+	// Port is its healthCheckNodePort, 0 where it has none.
+	Port uint16
+	// OtherProxy serves it, not kube-proxy: that kube-proxy answers tells nothing.
+	OtherProxy bool
+}
+
+// kubeProxys says whether kube-proxy, where there is one, will answer it.
+func (h HealthCheck) kubeProxys() bool { return h.Port != 0 && !h.OtherProxy }
 
 func (w Wanted) empty() bool { return !w.Cluster && len(w.Local) == 0 }
 
@@ -91,6 +106,7 @@ type Keeper struct {
 	// The time since when a gate was wanted and nothing answered.
 	clusterSilent time.Time
 	localSilent   map[types.NamespacedName]time.Time
+	refused       refusals
 }
 
 // NewKeeper makes a Keeper that calls open, from its own goroutine, for gates
@@ -99,7 +115,7 @@ func NewKeeper(prober Prober, clock clock.Clock, open func(snapshot.Opened)) *Ke
 	return &Keeper{
 		prober: prober, clock: clock, open: open, timeout: SilenceTimeout,
 		kick:        make(chan struct{}, 1),
-		localSilent: map[types.NamespacedName]time.Time{},
+		localSilent: map[types.NamespacedName]time.Time{}, refused: refusals{},
 	}
 }
 
@@ -113,6 +129,13 @@ func (k *Keeper) SetTimeout(timeout time.Duration) {
 
 // Want replaces the gates that are asked for.
 func (k *Keeper) Want(wanted Wanted) {
+	if unheld := k.want(wanted); len(unheld) > 0 {
+		k.open(snapshot.Opened{Local: unheld})
+	}
+}
+
+// want returns what is no longer held back, and told why it was.
+func (k *Keeper) want(wanted Wanted) map[types.NamespacedName]snapshot.GateState {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	more := wanted.beyond(k.wanted)
@@ -130,6 +153,7 @@ func (k *Keeper) Want(wanted Wanted) {
 		default:
 		}
 	}
+	return k.refused.keep(wanted.Local)
 }
 
 // Start asks until the context ends. It is a manager.Runnable.
@@ -205,12 +229,19 @@ func (k *Keeper) judge(asked Wanted, got answers) snapshot.Opened {
 		if _, still := left[key]; !still {
 			continue
 		}
+		refused := answer == Silent && got.proxy != Silent && asked.Local[key].kubeProxys()
+		if refused {
+			answer = NotReady // kube-proxy is there, and hasn't come to this Service yet
+		}
 		var state snapshot.GateState
 		state, k.localSilent[key] = k.decide(answer, k.localSilent[key], now)
 		if state.IsOpen() {
 			opened.Local[key] = state
 			delete(left, key)
 			delete(k.localSilent, key)
+			delete(k.refused, key)
+		} else if state, changed := k.refused.note(key, refused, now); changed {
+			opened.Local[key] = state
 		}
 	}
 	k.wanted.Local = left

@@ -8,16 +8,17 @@ import (
 )
 
 // IsOpen says whether the state lets a Service be announced.
-func (g GateState) IsOpen() bool { return g != GateClosed }
+func (g GateState) IsOpen() bool { return g == GateOpen || g == GateTimedOut }
 
-// Opened are gates that have just opened. A state that is GateClosed changes
-// nothing: a gate never closes.
+// Opened are gates that have just opened, or tell something else of why they are
+// closed. No state closes a gate that is open.
 type Opened struct {
 	Cluster GateState
 	Local   map[types.NamespacedName]GateState
 }
 
-// OpenGates opens gates and says whether any of them was closed before.
+// OpenGates opens gates and says whether any of them was closed before, or tells
+// something else now.
 func (s *Store) OpenGates(opened Opened) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,7 +34,7 @@ func (s *Store) openGates(opened Opened) bool {
 		s.writableGates().Cluster, changed = opened.Cluster, true
 	}
 	for key, state := range opened.Local {
-		if state.IsOpen() && !s.next.Gates.Local[key].IsOpen() {
+		if before := s.next.Gates.Local[key]; before != state && !before.IsOpen() {
 			s.writableGates().Local[key], changed = state, true
 		}
 	}

@@ -90,6 +90,8 @@ type Service struct {
 	Local bool
 	// HealthCheckNodePort of a Local Service, else 0.
 	HealthCheckNodePort uint16
+	// OtherProxy: its label leaves it to another service proxy than kube-proxy.
+	OtherProxy bool
 }
 
 // Slice is what matters of an EndpointSlice: where a usable endpoint is. An
@@ -123,6 +125,9 @@ const (
 	GateOpen
 	// GateTimedOut is open, because nothing answered in time.
 	GateTimedOut
+	// GateRefused is closed: kube-proxy answers for itself, and nothing has listened
+	// at the Service's health check port for long.
+	GateRefused
 )
 
 // Gates are closed until the node's dataplane serves, and never close again

@@ -116,6 +116,7 @@ func (s *Store) dropService(key types.NamespacedName) bool {
 // equal compares all but the labels.
 func (s *Service) equal(other *Service) bool {
 	return ptr.Equal(s.Class, other.Class) && s.Local == other.Local && s.HealthCheckNodePort == other.HealthCheckNodePort &&
+		s.OtherProxy == other.OtherProxy &&
 		slices.Equal(s.Addresses, other.Addresses)
 }
 

@@ -214,9 +214,21 @@ func TestStoreTellsWhatMatters(t *testing.T) {
 			{"nothing", func(s *Store) bool { return s.OpenGates(Opened{}) }, false},
 			{"Cluster", func(s *Store) bool { return s.OpenGates(Opened{Cluster: GateOpen}) }, true},
 			{"Cluster again", func(s *Store) bool { return s.OpenGates(Opened{Cluster: GateTimedOut}) }, false},
+			{"Local, refused", func(s *Store) bool {
+				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateRefused}})
+			}, true},
+			{"Local, refused again", func(s *Store) bool {
+				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateRefused}})
+			}, false},
+			{"Local, closed", func(s *Store) bool {
+				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateClosed}})
+			}, true},
 			{"Local", func(s *Store) bool {
 				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateTimedOut}})
 			}, true},
+			{"Local, open, refused", func(s *Store) bool {
+				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateRefused}})
+			}, false},
 		},
 	}
 	for name, steps := range tests {

@@ -16,6 +16,10 @@ import (
 // kubernetes.io/basic-auth.
 const PasswordKey = corev1.BasicAuthPasswordKey
 
+// labelOtherProxy leaves a Service to another service proxy than kube-proxy
+// (https://kubernetes.io/docs/reference/labels-annotations-taints/).
+const labelOtherProxy = "service.kubernetes.io/service-proxy-name"
+
 // AllNodes as the node of TrimSlice keeps every node's name.
 const AllNodes = ""
 
@@ -41,6 +45,7 @@ func TrimService(service *corev1.Service) *Service {
 	if port := service.Spec.HealthCheckNodePort; trimmed.Local && port > 0 && port <= 65535 {
 		trimmed.HealthCheckNodePort = uint16(port)
 	}
+	_, trimmed.OtherProxy = service.Labels[labelOtherProxy]
 	return trimmed
 }
 

@@ -60,7 +60,11 @@ func TestTrimService(t *testing.T) {
 		"garbage beside":         {webService(nil, "nonsense", "203.0.113.7", "fe80::1%eth0"), &Service{Key: webKey, Addresses: addrs("203.0.113.7")}},
 		"twice the same":         {webService(nil, "203.0.113.7", "::ffff:203.0.113.7"), &Service{Key: webKey, Addresses: addrs("203.0.113.7")}},
 		"dual stack keeps order": {webService(nil, "2001:db8::7", "203.0.113.7"), &Service{Key: webKey, Addresses: addrs("2001:db8::7", "203.0.113.7")}},
-		"Local":                  {webService(local, "203.0.113.7"), &Service{Key: webKey, Addresses: addrs("203.0.113.7"), Local: true, HealthCheckNodePort: 31000}},
+		"another proxy's": {
+			webService(func(s *corev1.Service) { s.Labels = map[string]string{labelOtherProxy: "mesh"} }, "203.0.113.7"),
+			&Service{Key: webKey, Labels: map[string]string{labelOtherProxy: "mesh"}, Addresses: addrs("203.0.113.7"), OtherProxy: true},
+		},
+		"Local": {webService(local, "203.0.113.7"), &Service{Key: webKey, Addresses: addrs("203.0.113.7"), Local: true, HealthCheckNodePort: 31000}},
 		"labels": {webService(func(s *corev1.Service) { s.Labels = map[string]string{"tier": "gold"} }, "203.0.113.7"),
 			&Service{Key: webKey, Labels: map[string]string{"tier": "gold"}, Addresses: addrs("203.0.113.7")}},
 		"Cluster has no health check": {webService(func(s *corev1.Service) { s.Spec.HealthCheckNodePort = 31000 }, "203.0.113.7"),

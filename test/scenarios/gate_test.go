@@ -1,11 +1,14 @@
 package scenarios
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -24,7 +27,7 @@ var _ = Describe("Gate", func() {
 		withoutProxy(gated)
 		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
 		svc := localService("web", 32100)
-		health := answerHealth(gated, 32100)
+		health := answer(gated, 32100)
 		podOn(ctx, "node1", "web")
 		podOn(ctx, gated, "web")
 		create(ctx, svc)
@@ -37,6 +40,43 @@ var _ = Describe("Gate", func() {
 		health.Store(http.StatusServiceUnavailable)
 		site.Node(gated).Container(node.Agent).Kill()
 		remains(ctx, addr, 2*absence, "node1", gated)
+	}, SpecTimeout(specTimeout))
+
+	It("L5 where kube-proxy answers and refuses the Service's health check, no timeout opens the gate", func(ctx SpecContext) {
+		const gated = "node3"
+		withoutProxy(gated)
+		answer(gated, proxyPort).Store(http.StatusOK)
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		svc := localService("web", 32100)
+		podOn(ctx, "node1", "web")
+		podOn(ctx, gated, "web")
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectEverywhere(ctx, addr, "node1")
+		remains(ctx, addr, gates.SilenceTimeout+absence, "node1")
+		Expect(nodeStatus(ctx, gated)).NotTo(HaveField("Issues", ContainElement(HaveField("Reason", v1alpha1.ReasonGateTimedOut))))
+
+		answer(gated, 32100).Store(http.StatusOK)
+		expectEverywhere(ctx, addr, "node1", gated)
+	}, SpecTimeout(specTimeout))
+
+	It("L5 a kube-proxy that stands still announces nothing; it goes on, and the routes come", func(ctx SpecContext) {
+		const gated = "node3"
+		Eventually(ctx, proxySays).WithArguments(ctx, gated).Should(Equal(http.StatusOK))
+		proxy := site.Node(gated).Container(node.KubeProxy).Process()
+		proxy.Signal(syscall.SIGSTOP)
+		DeferCleanup(func() { proxy.Signal(syscall.SIGCONT) })
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		svc := localService("web", 32100)
+		podOn(ctx, "node1", "web")
+		podOn(ctx, gated, "web")
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectEverywhere(ctx, addr, "node1")
+		remains(ctx, addr, gates.SilenceTimeout+absence, "node1")
+
+		proxy.Signal(syscall.SIGCONT)
+		expectEverywhere(ctx, addr, "node1", gated)
 	}, SpecTimeout(specTimeout))
 
 	It("L5 where nothing answers it opens after the timeout", func(ctx SpecContext) {
@@ -71,9 +111,26 @@ func withoutProxy(name string) {
 	DeferCleanup(func() { Expect(site.Node(name).StartContainer(node.KubeProxy)).To(Succeed()) })
 }
 
-// answerHealth plays kube-proxy's health check of one Service on a node, with
-// 503 at first.
-func answerHealth(name string, port uint16) *atomic.Int32 {
+// proxyPort is where kube-proxy says by default that it is healthy.
+const proxyPort = 10256
+
+// proxySays is what a node's kube-proxy says of itself.
+func proxySays(ctx context.Context, name string) (int, error) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: site.Node(name).Box().Dial}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/healthz", proxyPort), nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// answer plays one of kube-proxy's health checks on a node, its own or that of a
+// Service, with 503 at first.
+func answer(name string, port uint16) *atomic.Int32 {
 	GinkgoHelper()
 	var listener net.Listener
 	Expect(site.Node(name).Box().InNetwork(func() error {
