@@ -1,6 +1,6 @@
 // Command herald allocates addresses for Services of type LoadBalancer and
 // announces them over BGP: "herald manager" once per cluster, "herald agent" on
-// every node.
+// every node, and beside it "herald relay".
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newManagerCommand(), newAgentCommand(), newInstallReloaderCommand())
+	root.AddCommand(newManagerCommand(), newAgentCommand(), newInstallReloaderCommand(), newRelayCommand())
 	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
 		fmt.Fprintf(os.Stderr, "herald: %v\n", err)
 		os.Exit(1)

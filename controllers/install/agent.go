@@ -39,8 +39,10 @@ var reloaderCapabilities = []corev1.Capability{
 func (m *maker) agent() *appsac.DaemonSetApplyConfiguration {
 	pod := m.pod(Agent).
 		WithInitContainers(m.installReloader()).
-		WithContainers(m.agentContainer(), m.reloaderContainer()).
-		WithVolumes(hostDirectory("exchange", hostExchange), hostDirectory("frr", hostFRR), scratch("programs"), scratch("tmp"))
+		WithContainers(m.agentContainer(), m.reloaderContainer(), m.relayContainer()).
+		WithVolumes(
+			hostDirectory("exchange", hostExchange), hostDirectory("frr", hostFRR), hostDirectory("relay", hostRelay),
+			scratch("programs"), scratch("tmp"))
 	return m.daemonSet(Agent, ComponentAgent).WithSpec(
 		m.spread(ComponentAgent, pod).WithUpdateStrategy(appsac.DaemonSetUpdateStrategy().
 			WithType(appsv1.RollingUpdateDaemonSetStrategyType).
@@ -68,7 +70,7 @@ func (m *maker) agentContainer() *coreac.ContainerApplyConfiguration {
 		WithResources(resources(m.spec.Resources.Agent, "20m", "96Mi")).
 		WithReadinessProbe(probe("/readyz").WithPeriodSeconds(readyPeriod).WithTimeoutSeconds(1).WithFailureThreshold(2)).
 		WithLivenessProbe(probe("/healthz").WithPeriodSeconds(10).WithTimeoutSeconds(5).WithFailureThreshold(6)).
-		WithVolumeMounts(mount("exchange", hostExchange))
+		WithVolumeMounts(mount("exchange", hostExchange), mount("relay", hostRelay))
 }
 
 func (m *maker) reloaderContainer() *coreac.ContainerApplyConfiguration {
@@ -80,6 +82,16 @@ func (m *maker) reloaderContainer() *coreac.ContainerApplyConfiguration {
 		WithResources(resources(m.spec.Resources.Reloader, "20m", "64Mi")).
 		WithVolumeMounts(
 			mount("programs", programs).WithReadOnly(true), mount("exchange", hostExchange), mount("frr", frrRun), mount("tmp", "/tmp"))
+}
+
+// relayContainer takes packets to the nodes that own their connections. It needs
+// NET_ADMIN for nftables, VXLAN and conntrack, and sees no file of FRR's.
+func (m *maker) relayContainer() *coreac.ContainerApplyConfiguration {
+	return m.heraldContainer(RelayContainer).
+		WithArgs("relay").
+		WithSecurityContext(rootWith("NET_ADMIN").WithAllowPrivilegeEscalation(false)).
+		WithResources(resources(nil, "10m", "32Mi")).
+		WithVolumeMounts(mount("relay", hostRelay))
 }
 
 // heraldContainer is one of Herald's image, with no right beyond its UID: the

@@ -23,6 +23,7 @@ const (
 	FRRContainer      = "frr"
 	AgentContainer    = "agent"
 	ReloaderContainer = "reloader"
+	RelayContainer    = "relay"
 	// ManagerContainer is that of the manager's own pod.
 	ManagerContainer = "manager"
 )

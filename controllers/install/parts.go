@@ -10,11 +10,12 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 )
 
-// Directories of the host that the two DaemonSets share, on tmpfs: they outlive a
-// container, not a boot. And FRR's in its containers.
+// Directories of the host that containers share, on tmpfs: they outlive a container,
+// not a boot. And FRR's in its containers.
 const (
 	hostFRR      = "/run/herald/frr"
 	hostExchange = "/run/herald/exchange"
+	hostRelay    = "/run/herald/relay"
 	frrRun       = "/run/frr"
 )
 

@@ -41,6 +41,6 @@ func expectNoTrace(ctx context.Context) {
 		Eventually(func() (string, error) { return n.Box().Run(ctx, "ps", "-eo", "comm") }).
 			WithTimeout(wait.Process).WithPolling(time.Second).ShouldNot(Or(ContainSubstring("bgpd"), ContainSubstring("herald"), ContainSubstring("reloader")))
 		// A directory in memory.
-		Expect(n.Box().Run(ctx, "ls", "/run/herald")).To(Equal("exchange\nfrr\n"))
+		Expect(n.Box().Run(ctx, "ls", "/run/herald")).To(Equal("exchange\nfrr\nrelay\n"))
 	}
 }

@@ -1,0 +1,222 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"reflect"
+	"time"
+
+	"github.com/herald-lb/herald/relay/checks"
+	"github.com/herald-lb/herald/relay/exchange"
+	"github.com/herald-lb/herald/relay/owned"
+	"github.com/herald-lb/herald/relay/rules"
+	"github.com/herald-lb/herald/relay/tunnel"
+)
+
+// Intervals of what is done unasked.
+const (
+	// lookInterval: is the kernel as it should be? And the report.
+	lookInterval = 2 * time.Second
+	// countInterval: how much is learned and owned, which costs more the more it is.
+	countInterval = 5 * time.Second
+)
+
+// Options are what a relay is told.
+type Options struct {
+	// Dir is shared with the agent.
+	Dir    string
+	Timing rules.Timing
+	Log    *slog.Logger
+	Now    func() time.Time
+}
+
+// Relay is the one writer of the tables and devices.
+type Relay struct {
+	Options
+	kernel *rules.Kernel
+
+	// desired is the last that was valid, hash that of its file.
+	desired exchange.Desired
+	hash    string
+	known   bool
+	// applied is what is in force; nil: nothing that this process made.
+	applied *rules.Plan
+	// counted is when memory and owners were counted last.
+	counted time.Time
+	memory  rules.Memory
+	report  exchange.Report
+	said    string
+}
+
+// New opens the kernel's side.
+func New(o Options) (*Relay, error) {
+	kernel, err := rules.Open()
+	if err != nil {
+		return nil, err
+	}
+	return &Relay{Options: o, kernel: kernel}, nil
+}
+
+// Run works until the context ends, and leaves everything as it is.
+func (r *Relay) Run(ctx context.Context) {
+	w := newWatcher(r.Dir, r.Log)
+	go w.run(ctx)
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		r.step()
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.changed:
+		case <-look.C:
+			w.renew()
+		}
+	}
+}
+
+// step brings the kernel to what is desired and says what came of it.
+func (r *Relay) step() {
+	problems := r.read()
+	if r.known {
+		problems = append(problems, r.bring()...)
+		r.count()
+	}
+	r.say(problems)
+}
+
+// read takes a new relay.json. One that can't be read leaves the last in force.
+func (r *Relay) read() []exchange.Problem {
+	d, hash, err := exchange.ReadDesired(r.Dir)
+	switch {
+	case err == nil:
+		if hash != r.hash {
+			r.Log.Info("desired", "hash", hash, "learn", len(d.Learn), "pathMTU", len(d.PathMTU), "peers", len(d.Peers))
+		}
+		// Where nothing is desired any more the tunnel may be left out; what is still
+		// relayed goes on as before.
+		if d.Tunnel == (exchange.Tunnel{}) && r.known {
+			d.Tunnel, d.Limits = r.desired.Tunnel, r.desired.Limits
+		}
+		r.desired, r.hash, r.known = d, hash, true
+	case errors.Is(err, fs.ErrNotExist):
+	default:
+		return []exchange.Problem{failed("%v: the agent writes it anew at its next change; until then the last one stays in force", err)}
+	}
+	return nil
+}
+
+// bring makes the kernel as desired. What isn't possible is a problem, and what was
+// there before stays.
+func (r *Relay) bring() []exchange.Problem {
+	before, err := r.kernel.Frontends()
+	if err != nil {
+		if r.applied == nil && len(r.desired.Learn)+len(r.desired.PathMTU) == 0 {
+			return nil // a kernel without nftables has nothing to take away
+		}
+		return []exchange.Problem{kernelProblem(err)}
+	}
+	if r.applied == nil || len(before) > len(r.desired.Learn) {
+		if err := r.remember(before); err != nil {
+			return []exchange.Problem{failed("%v", err)}
+		}
+	}
+	problems := append(checkNodes(r.desired), r.check()...)
+	w := decide(r.desired, before, r.memory.Used, problems)
+	if w.nothing() || w.desired.Tunnel == (exchange.Tunnel{}) {
+		return append(problems, r.remove()...)
+	}
+	if err := r.apply(w); err != nil {
+		problems = append(problems, kernelProblem(err))
+	}
+	return problems
+}
+
+// check asks the machine, unless nothing is desired of it.
+func (r *Relay) check() []exchange.Problem {
+	if len(r.desired.Learn) == 0 && len(r.desired.PathMTU) == 0 {
+		return nil
+	}
+	local, _ := nodes(r.desired)
+	return checks.Machine(r.desired, local)
+}
+
+func (r *Relay) apply(w *wish) error {
+	mtu, err := checks.MTU(w.desired.Tunnel, w.local, w.tunnel(0).Peers)
+	if err != nil {
+		return err
+	}
+	spec := w.tunnel(mtu)
+	devices, err := tunnel.Ensure(spec)
+	if err != nil {
+		return err
+	}
+	plan := w.plan(devices, r.Timing)
+	exists, err := r.kernel.Exists()
+	if err != nil {
+		return err
+	}
+	if !exists || !reflect.DeepEqual(plan, r.applied) {
+		if err := r.kernel.Apply(plan); err != nil {
+			return err
+		}
+		r.Log.Info("applied", "learn", len(plan.Learn), "leaving", len(plan.Leaving), "pathMTU", len(plan.PathMTU), "peers", len(plan.Peers), "mtu", mtu)
+		r.applied = plan
+	}
+	return tunnel.Up(spec)
+}
+
+// remove takes away tables and devices, devices last: what they bring in must not
+// find a node without rules.
+func (r *Relay) remove() []exchange.Problem {
+	if err := tunnel.Remove(); err != nil {
+		return []exchange.Problem{failed("%v", err)}
+	}
+	if err := r.kernel.Remove(); err != nil {
+		return []exchange.Problem{failed("%v", err)}
+	}
+	if r.applied != nil {
+		r.Log.Info("removed")
+	}
+	r.applied, r.memory = nil, rules.Memory{}
+	return nil
+}
+
+// remember reads what is learned. Without a plan the peers are those desired.
+func (r *Relay) remember(before []exchange.Frontend) error {
+	if len(before) == 0 {
+		r.memory = rules.Memory{}
+		return nil
+	}
+	plan := r.applied
+	if plan == nil {
+		plan = decide(r.desired, nil, nil, nil).plan(tunnel.Devices{}, r.Timing)
+	}
+	memory, err := r.kernel.Remember(plan)
+	if err != nil {
+		return err
+	}
+	r.memory = memory
+	return nil
+}
+
+// count counts now and then.
+func (r *Relay) count() {
+	if r.Now().Sub(r.counted) < countInterval {
+		return
+	}
+	r.counted = r.Now()
+	if r.applied != nil {
+		if memory, err := r.kernel.Remember(r.applied); err == nil {
+			r.memory = memory
+		}
+	}
+	counted, err := owned.Count(r.desired.Count, r.desired.Learn)
+	if err != nil {
+		r.Log.Error("counting connections", "error", err)
+		return
+	}
+	r.report.Owned = counted
+}

@@ -1,0 +1,54 @@
+package loop
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/herald-lb/herald/relay/exchange"
+)
+
+func failed(format string, args ...any) exchange.Problem {
+	return exchange.Problem{Reason: exchange.ReasonFailed, Message: fmt.Sprintf(format, args...), Learning: true, PathMTU: true}
+}
+
+// kernelProblem tells what the kernel lacks from what went wrong otherwise.
+func kernelProblem(err error) exchange.Problem {
+	p := failed("%v", err)
+	switch {
+	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EPROTONOSUPPORT):
+		p.Reason = exchange.ReasonKernel
+		p.Message += ": this kernel lacks VXLAN or a part of nftables: load the modules vxlan, nf_tables, nft_ct, nft_limit, nft_dup_ipv4, nft_dup_ipv6, nft_objref (Linux 5.10 or newer)"
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		p.Message += ": the relay's container needs the capability NET_ADMIN"
+	case errors.Is(err, unix.EADDRINUSE):
+		p.Reason = exchange.ReasonPort
+		p.Message += ": give the tunnel another port"
+	}
+	return p
+}
+
+// say writes the report, and logs problems once.
+func (r *Relay) say(problems []exchange.Problem) {
+	report := &r.report
+	report.Version, report.Time, report.Applied, report.Problems = exchange.Version, r.Now().UTC(), r.hash, problems
+	report.Learning = r.applied != nil && len(r.applied.Learn) > 0
+	report.PathMTU = r.applied != nil && len(r.applied.PathMTU) > 0
+	report.Leaving, report.Learned = 0, r.memory.Learned
+	if r.applied != nil {
+		report.Leaving = len(r.applied.Leaving)
+	}
+	if counters, err := r.kernel.Counters(); err == nil {
+		report.Counters = counters
+	}
+	if said := fmt.Sprint(problems); said != r.said {
+		r.said = said
+		for _, p := range problems {
+			r.Log.Error("problem", "reason", p.Reason, "message", p.Message)
+		}
+	}
+	if err := exchange.WriteReport(r.Dir, *report); err != nil {
+		r.Log.Error("the report", "error", err)
+	}
+}

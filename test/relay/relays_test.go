@@ -1,0 +1,135 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/herald-lb/herald/relay/exchange"
+	"github.com/herald-lb/herald/test/lab/sandbox"
+	"github.com/herald-lb/herald/test/lab/wait"
+)
+
+// desired is what a node's relay shall do: everything, for both addresses.
+func (n *node) desired() exchange.Desired {
+	d := exchange.Desired{
+		Node: n.name(), Addresses: n.addresses(),
+		Learn: []exchange.Frontend{
+			{Address: service4, Protocol: exchange.TCP, Port: servicePort}, {Address: service6, Protocol: exchange.TCP, Port: servicePort},
+			{Address: service4, Protocol: exchange.QUIC, Port: servicePort}, {Address: service6, Protocol: exchange.QUIC, Port: servicePort},
+		},
+		PathMTU: []netip.Addr{service4, service6}, Count: []netip.Addr{service4, service6},
+		Tunnel: exchange.Tunnel{Port: tunnelPort, VNI: tunnelVNI}, Limits: n.site.limits,
+	}
+	for _, other := range n.site.nodes {
+		if other != n {
+			d.Peers = append(d.Peers, exchange.Peer{Node: other.name(), Addresses: other.addresses()})
+		}
+	}
+	return d
+}
+
+func (n *node) addresses() []netip.Addr {
+	return []netip.Addr{netip.MustParseAddr(n.address4()), netip.MustParseAddr(n.address6())}
+}
+
+// want writes relay.json and waits until the relay has it.
+func (n *node) want(d exchange.Desired) {
+	n.site.t.Helper()
+	hash, err := exchange.WriteDesired(n.dir, d)
+	must(n.site.t, err)
+	n.until("the relay has its wish", func(r exchange.Report) error {
+		if r.Applied != hash {
+			return fmt.Errorf("applied %s, want %s; problems %v", r.Applied, hash, r.Problems)
+		}
+		return nil
+	})
+}
+
+// start starts the node's relay.
+func (n *node) start() {
+	n.site.t.Helper()
+	var err error
+	if n.log == nil {
+		n.log, err = os.Create(filepath.Join(n.site.dir, n.name()+".log"))
+		must(n.site.t, err)
+	}
+	n.relay, err = n.box.Start(sandbox.Command{
+		Args: []string{filepath.Join(n.site.dir, "bin", "herald"), "relay", "--relay-dir", n.dir}, Stdout: n.log, Stderr: n.log,
+	})
+	must(n.site.t, err)
+}
+
+// relays starts every node's relay with everything on.
+func (s *site) relays() {
+	s.t.Helper()
+	for _, n := range s.nodes {
+		n.start()
+	}
+	for _, n := range s.nodes {
+		n.want(n.desired())
+	}
+	for _, n := range s.nodes {
+		n.until("learning is on", func(r exchange.Report) error {
+			if len(r.Problems) > 0 || !r.Learning || !r.PathMTU {
+				return fmt.Errorf("%+v", r)
+			}
+			return nil
+		})
+	}
+}
+
+func (n *node) until(what string, met func(exchange.Report) error) exchange.Report {
+	n.site.t.Helper()
+	var got exchange.Report
+	must(n.site.t, wait.Until(context.Background(), n.name()+": "+what, wait.Route, func(context.Context) (bool, error) {
+		var err error
+		if got, err = exchange.ReadReport(n.dir); err == nil {
+			err = met(got)
+		}
+		return err == nil, err
+	}))
+	return got
+}
+
+// run is a command's output in the node's network.
+func (n *node) run(args ...string) string {
+	n.site.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), wait.Query)
+	defer cancel()
+	out, err := n.box.Run(ctx, args...)
+	must(n.site.t, err)
+	return out
+}
+
+// counters are what all nodes' kernels counted by now, read from the tables.
+func (s *site) counters(name string) int {
+	s.t.Helper()
+	sum := 0
+	for _, n := range s.nodes {
+		for _, family := range []string{"ip", "ip6"} {
+			var packets, bytes int
+			out := n.run("nft", "list", "counter", family, "herald", name)
+			at := indexAfter(out, "packets")
+			if _, err := fmt.Sscanf(out[at:], "packets %d bytes %d", &packets, &bytes); err != nil {
+				s.t.Fatalf("%s: %v in %s", n.name(), err, out)
+			}
+			sum += packets
+		}
+	}
+	return sum
+}
+
+func (n *node) logIfFailed() {
+	if !n.site.t.Failed() || n.log == nil {
+		return
+	}
+	if text, err := os.ReadFile(n.log.Name()); err == nil {
+		n.site.t.Logf("%s:\n%s", n.name(), text)
+	}
+	if report, err := os.ReadFile(filepath.Join(n.dir, exchange.ReportFile)); err == nil {
+		n.site.t.Logf("%s: %s", n.name(), report)
+	}
+}
