@@ -49,7 +49,12 @@ var valid = map[string]func() map[string]any{
 			"tolerations": []any{map[string]any{"operator": "Exists"}},
 			"logLevel":    "debug", "loadBalancerClass": "example.com/bgp", "claimClassless": false, "ignoreExcludeLabel": true, "protectedCIDRs": []any{"10.0.0.0/8", "2001:db8::/32"},
 			"announceGate": map[string]any{"mode": "Off", "timeout": "1m30s"}, "compatibility": map[string]any{"metallbAnnotations": true},
-			"resources": map[string]any{"frr": container, "agent": container, "reloader": container},
+			"flowPreservation": map[string]any{
+				"tunnel": map[string]any{"type": "VXLAN", "port": int64(65535), "mtu": int64(1280)},
+				"limits": map[string]any{"floodsPerSecond": int64(10), "learnedFlows": int64(1024)},
+			},
+			"pathMTURelay": false,
+			"resources":    map[string]any{"frr": container, "agent": container, "reloader": container},
 		}
 	},
 	"BFDProfile": func() map[string]any {
@@ -62,6 +67,13 @@ var valid = map[string]func() map[string]any{
 		return map[string]any{
 			"config": strings.Repeat("x", 16384), "priority": int64(65535),
 			"nodeSelectors": []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}},
+		}
+	},
+	"FlowPolicy": func() map[string]any {
+		selectors := []any{map[string]any{"matchLabels": map[string]any{"a": "b"}}}
+		return map[string]any{
+			"mode": "Off", "ipAddressPools": []any{"p"}, "ipAddressPoolSelectors": selectors, "serviceSelectors": selectors,
+			"namespaces": []any{"shop"}, "namespaceSelectors": selectors, "protocols": []any{"QUIC", "TCP"},
 		}
 	},
 	"Community": func() map[string]any {
@@ -185,6 +197,12 @@ var _ = Describe("Admission", func() {
 		Entry("too many Secrets", "imagePullSecrets", items(17, "x"), "must have at most 16 items"),
 		Entry("too many tolerations", "tolerations", make([]any, 33), "must have at most 32 items"),
 		Entry("an unknown level", "logLevel", "loud", "Unsupported value"),
+		Entry("an unknown tunnel", "flowPreservation", map[string]any{"tunnel": map[string]any{"type": "GRE"}}, "Unsupported value"),
+		Entry("no port", "flowPreservation", map[string]any{"tunnel": map[string]any{"port": int64(0)}}, "should be greater than or equal to 1"),
+		Entry("a port too large", "flowPreservation", map[string]any{"tunnel": map[string]any{"port": int64(65536)}}, "should be less than or equal to 65535"),
+		Entry("an MTU below IPv6's", "flowPreservation", map[string]any{"tunnel": map[string]any{"mtu": int64(1279)}}, "should be greater than or equal to 1280"),
+		Entry("too few floods", "flowPreservation", map[string]any{"limits": map[string]any{"floodsPerSecond": int64(9)}}, "should be greater than or equal to 10"),
+		Entry("too many learned flows", "flowPreservation", map[string]any{"limits": map[string]any{"learnedFlows": int64(4194305)}}, "should be less than or equal to 4194304"),
 		Entry("no class", "loadBalancerClass", "", "should be at least 1 chars long"),
 		Entry("a class with a space", "loadBalancerClass", "my class", "must be a name as Services have it in spec.loadBalancerClass"),
 		Entry("a class of two slashes", "loadBalancerClass", "example.com/a/b", "must be a name as Services have it in spec.loadBalancerClass"),
@@ -547,6 +565,21 @@ var _ = Describe("Admission", func() {
 			}
 			return all
 		}(), "must have at most 64 items"),
+	)
+
+	DescribeTable("FlowPolicy refuses", func(field string, value any, message string) {
+		refuses("FlowPolicy", field, value, message)
+	},
+		Entry("an unknown mode", "mode", "Remember", "Unsupported value"),
+		Entry("no protocol", "protocols", []any{}, "should have at least 1 items"),
+		Entry("an unknown protocol", "protocols", []any{"SCTP"}, "Unsupported value"),
+		Entry("one protocol twice", "protocols", []any{"TCP", "TCP"}, "Duplicate value"),
+		Entry("one pool twice", "ipAddressPools", []any{"p", "p"}, "Duplicate value"),
+		Entry("too many pools", "ipAddressPools", items(65, "p#"), "must have at most 64 items"),
+		Entry("too many pool selectors", "ipAddressPoolSelectors", slices.Repeat([]any{map[string]any{}}, 65), "must have at most 64 items"),
+		Entry("too many service selectors", "serviceSelectors", slices.Repeat([]any{map[string]any{}}, 65), "must have at most 64 items"),
+		Entry("too many namespace selectors", "namespaceSelectors", slices.Repeat([]any{map[string]any{}}, 65), "must have at most 64 items"),
+		Entry("no name of a namespace", "namespaces", []any{"Shop"}, "must be the name of a namespace"),
 	)
 
 	DescribeTable("V6 BGPAdvertisement refuses", func(community, message string) {

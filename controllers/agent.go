@@ -30,6 +30,8 @@ type AgentOptions struct {
 	// ExchangeDir is shared with the reloader, SecretsNamespace holds the peers'
 	// passwords, Version stands in the header of frr.conf.
 	ExchangeDir, SecretsNamespace, Version string
+	// RelayDir is shared with the relay; empty: there is none.
+	RelayDir string
 	// Pace of its writes to the API.
 	Pace status.Pace
 	// Prober asks the node's dataplane; nil: over HTTP.
@@ -100,8 +102,9 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		keeper.SetTimeout(timeout)
 		heedLogLevel(herald, options.SetLogLevel)
 	}
-	cluster := NewClusterWatch(mgr, nodes.SetCluster)
-	nodes.Peers = cluster.Want
+	cluster := NewClusterWatch(mgr, nodes.SetCluster, nodes.SetNodes)
+	nodes.Cluster = cluster.Want
+	nodes.Relay = NewRelayFile(options.RelayDir)
 	if options.Metrics != nil {
 		nodes.Latency = metrics.NewLatency(options.Clock.Now)
 		if err := errors.Join(options.Metrics.Register(&metrics.Agent{View: reports.View}), options.Metrics.Register(nodes.Latency)); err != nil {

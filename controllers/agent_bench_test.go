@@ -47,8 +47,8 @@ func benchAgent(b *testing.B) (*NodeReconciler, []types.NamespacedName) {
 		store.SetSlice(keys[i], "1", usableSlice(true))
 	}
 	return &NodeReconciler{
-		Peers: func([]*v1alpha1.BGPPeer) {},
-		Store: store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file,
+		Cluster: func(*snapshot.Snapshot) {},
+		Store:   store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file,
 		Want: func(gates.Wanted) {}, Done: func(Outcome) {},
 	}, keys
 }

@@ -80,11 +80,21 @@ func agentService(in any) (any, error) {
 			LoadBalancerClass:     service.Spec.LoadBalancerClass,
 			ExternalTrafficPolicy: service.Spec.ExternalTrafficPolicy,
 			HealthCheckNodePort:   service.Spec.HealthCheckNodePort,
+			Ports:                 portNumbers(service.Spec.Ports),
 		},
 		Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: service.Status.LoadBalancer.Ingress}},
 	}
 	trimmed.Labels = service.Labels
 	return trimmed, nil
+}
+
+// portNumbers leaves out everything else of a Service's ports.
+func portNumbers(all []corev1.ServicePort) []corev1.ServicePort {
+	ports := make([]corev1.ServicePort, 0, len(all))
+	for i := range all {
+		ports = append(ports, corev1.ServicePort{Protocol: all[i].Protocol, Port: all[i].Port})
+	}
+	return ports
 }
 
 // agentSlice keeps what snapshot.TrimSlice reads for one node: the usable endpoints

@@ -74,10 +74,7 @@ func trimService(service *corev1.Service) {
 		service.Spec = corev1.ServiceSpec{Type: service.Spec.Type}
 		return
 	}
-	ports := make([]corev1.ServicePort, 0, len(service.Spec.Ports))
-	for i := range service.Spec.Ports {
-		ports = append(ports, corev1.ServicePort{Protocol: service.Spec.Ports[i].Protocol, Port: service.Spec.Ports[i].Port})
-	}
+	ports := portNumbers(service.Spec.Ports)
 	service.Spec = corev1.ServiceSpec{
 		Type:                  service.Spec.Type,
 		LoadBalancerClass:     service.Spec.LoadBalancerClass,

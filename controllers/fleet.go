@@ -29,7 +29,7 @@ type fleet struct {
 	// heed is told the Herald object, nil when there is none any more.
 	heed func(*v1alpha1.Herald)
 	// peers and those after it are the reconcilers to tell.
-	peers, advertisements, communities, profiles, snippets, services trigger
+	peers, advertisements, communities, profiles, snippets, flows, services trigger
 
 	mutex sync.RWMutex
 	state status.Fleet
@@ -92,6 +92,7 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 	communities := &v1alpha1.CommunityList{}
 	profiles := &v1alpha1.BFDProfileList{}
 	snippets := &v1alpha1.FRRSnippetList{}
+	flows := &v1alpha1.FlowPolicyList{}
 	heralds := &v1alpha1.HeraldList{}
 	for kind, list := range map[string]func() error{
 		"Nodes":             func() error { return f.cache.List(ctx, nodes) },
@@ -101,6 +102,7 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 		"Communities":       func() error { return f.cache.List(ctx, communities) },
 		"BFDProfiles":       func() error { return f.cache.List(ctx, profiles) },
 		"FRRSnippets":       func() error { return f.cache.List(ctx, snippets) },
+		"FlowPolicies":      func() error { return f.cache.List(ctx, flows) },
 		"Heralds":           func() error { return f.cache.List(ctx, heralds) },
 	} {
 		if err := list(); err != nil {
@@ -117,7 +119,7 @@ func (f *fleet) list(ctx context.Context) ([]corev1.Node, snapshot.Snapshot, err
 		Pools:    pointers(pools.Items), Peers: pointers(peers.Items), Advertisements: pointers(advertisements.Items),
 		Communities: pointers(communities.Items),
 		BFDProfiles: pointers(profiles.Items),
-		Snippets:    pointers(snippets.Items),
+		Snippets:    pointers(snippets.Items), FlowPolicies: pointers(flows.Items),
 	}, nil
 }
 
@@ -150,7 +152,7 @@ func (f *fleet) namespaceChanged() {
 }
 
 func (f *fleet) tellAll() {
-	for _, reconciler := range []*trigger{&f.peers, &f.advertisements, &f.communities, &f.profiles, &f.snippets, &f.services} {
+	for _, reconciler := range []*trigger{&f.peers, &f.advertisements, &f.communities, &f.profiles, &f.snippets, &f.flows, &f.services} {
 		reconciler.enqueue(allRequest)
 	}
 }

@@ -35,6 +35,7 @@ func (f *fleet) watch(ctx context.Context) error {
 		watcher(&v1alpha1.Community{}, sameSpec, func(*v1alpha1.Community, bool) { f.policiesChanged() }),
 		watcher(&v1alpha1.BFDProfile{}, sameSpec, func(*v1alpha1.BFDProfile, bool) { f.policiesChanged() }),
 		watcher(&v1alpha1.FRRSnippet{}, sameSpec, func(*v1alpha1.FRRSnippet, bool) { f.policiesChanged() }),
+		watcher(&v1alpha1.FlowPolicy{}, sameSpec, func(*v1alpha1.FlowPolicy, bool) { f.policiesChanged() }),
 		watcher(&v1alpha1.Herald{}, sameSpec, f.heraldChanged),
 		watcher(&v1alpha1.BGPNode{}, sameReport, f.nodeReported),
 		watcher(&v1alpha1.BGPSession{}, sameState, f.sessionReported),

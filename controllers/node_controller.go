@@ -44,6 +44,8 @@ type Outcome struct {
 	Hash string
 	// Error says why the wish could not be handed to the reloader.
 	Error error
+	// Relay is the wish of the relay.
+	Relay RelayWish
 }
 
 // NodeReconciler turns the node's view of the cluster into frr.conf.
@@ -56,8 +58,11 @@ type NodeReconciler struct {
 	Quarantine *quarantine.Keeper
 	// Want is told which gates keep a Service from being announced.
 	Want func(gates.Wanted)
-	// Peers is told the peers that the node is compiled with.
-	Peers func([]*v1alpha1.BGPPeer)
+	// Cluster is told what the node is compiled from: what it reads of the whole
+	// cluster.
+	Cluster func(*snapshot.Snapshot)
+	// Relay takes what the relay is to do; nil: there is none.
+	Relay *RelayFile
 	// Heed is told the Herald object, nil when there is none any more: what it says
 	// of other things than the configuration.
 	Heed func(*v1alpha1.Herald)
@@ -98,12 +103,15 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	}
 	r.measure(since, hash, written, err)
 
-	// 5. Ask for what is still missing: the dataplane, and the cluster's own prefixes.
-	r.Want(wantedGates(snap, result))
-	r.Peers(snap.Peers)
+	// 5. Hand the relay what it is to do. Announcing never waits for that.
+	relay := r.Relay.Write(result.Relay)
 
-	// 6. Tell how it went.
-	r.Done(Outcome{Result: result, Hash: hash, Error: err})
+	// 6. Ask for what is still missing: the dataplane, and the rest of the cluster.
+	r.Want(wantedGates(snap, result))
+	r.Cluster(snap)
+
+	// 7. Tell how it went.
+	r.Done(Outcome{Result: result, Hash: hash, Error: err, Relay: relay})
 	if err != nil {
 		return reconcile.Result{}, err
 	}
@@ -111,7 +119,11 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", len(result.Origins.Prefixes),
 			"issues", len(result.Issues), "duration", time.Since(start))
 	}
-	return reconcile.Result{RequeueAfter: r.Quarantine.Next()}, nil
+	next := r.Quarantine.Next()
+	if relay.Error != nil && (next == 0 || next > retryMax) {
+		next = retryMax
+	}
+	return reconcile.Result{RequeueAfter: next}, nil
 }
 
 // peersOf are the names of the peers that are in force.
@@ -189,6 +201,13 @@ func (r *NodeReconciler) Wake() {
 // SetCluster is where ClusterWatch reports to.
 func (r *NodeReconciler) SetCluster(prefixes []netip.Prefix) {
 	if r.Store.SetCluster(prefixes) {
+		r.Wake()
+	}
+}
+
+// SetNodes is where ClusterWatch reports to.
+func (r *NodeReconciler) SetNodes(nodes []*snapshot.ClusterNode) {
+	if r.Store.SetNodes(nodes) {
 		r.Wake()
 	}
 }

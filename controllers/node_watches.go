@@ -64,6 +64,8 @@ func storeSources(informers cache.Cache, store *snapshot.Store, node string, hee
 			func(p *v1alpha1.BFDProfile) bool { return store.DeleteProfile(p.Name) }),
 		feed(informers, &v1alpha1.FRRSnippet{}, store.SetSnippet,
 			func(s *v1alpha1.FRRSnippet) bool { return store.DeleteSnippet(s.Name) }),
+		feed(informers, &v1alpha1.FlowPolicy{}, store.SetFlowPolicy,
+			func(p *v1alpha1.FlowPolicy) bool { return store.DeleteFlowPolicy(p.Name) }),
 		feed(informers, &corev1.Secret{},
 			func(s *corev1.Secret) bool { return store.SetSecret(s.Name, snapshot.TrimSecret(s)) },
 			func(s *corev1.Secret) bool { return store.DeleteSecret(s.Name) }),

@@ -111,7 +111,7 @@ var _ = AfterEach(func() {
 		Expect(k8s.DeleteAllOf(ctx, kind, client.InNamespace("default"))).To(Succeed())
 	}
 	for _, kind := range []client.Object{
-		&v1alpha1.IPAddressPool{}, &v1alpha1.BGPPeer{}, &v1alpha1.BGPAdvertisement{}, &v1alpha1.Community{}, &v1alpha1.BFDProfile{}, &v1alpha1.FRRSnippet{},
+		&v1alpha1.IPAddressPool{}, &v1alpha1.BGPPeer{}, &v1alpha1.BGPAdvertisement{}, &v1alpha1.Community{}, &v1alpha1.BFDProfile{}, &v1alpha1.FRRSnippet{}, &v1alpha1.FlowPolicy{},
 		&v1alpha1.BGPNode{}, &v1alpha1.BGPSession{}, &corev1.Node{},
 	} {
 		Expect(k8s.DeleteAllOf(ctx, kind)).To(Succeed())

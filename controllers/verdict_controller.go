@@ -50,6 +50,10 @@ func verdicts(c client.Client, f *fleet) map[string]func(ctrl.Manager) error {
 		"frrsnippet": (&verdictReconciler[v1alpha1.FRRSnippet, *v1alpha1.FRRSnippet]{
 			client: c, fleet: f, kind: "FRR snippet", list: &v1alpha1.FRRSnippetList{}, trigger: &f.snippets, apply: status.ApplySnippet,
 		}).setup("frrsnippet"),
+		"flowpolicy": (&verdictReconciler[v1alpha1.FlowPolicy, *v1alpha1.FlowPolicy]{
+			client: c, fleet: f, kind: "flow policy", list: &v1alpha1.FlowPolicyList{}, trigger: &f.flows, apply: status.ApplyFlowPolicy,
+			patch: func(policy *v1alpha1.FlowPolicy) (client.Patch, error) { return wholeStatus(policy.Status) },
+		}).setup("flowpolicy"),
 	}
 }
 

@@ -29,6 +29,9 @@ func (p *BFDProfile) GetConditions() []metav1.Condition { return p.Status.Condit
 func (s *FRRSnippet) GetConditions() []metav1.Condition { return s.Status.Conditions }
 
 // GetConditions implements Conditioned.
+func (p *FlowPolicy) GetConditions() []metav1.Condition { return p.Status.Conditions }
+
+// GetConditions implements Conditioned.
 func (n *BGPNode) GetConditions() []metav1.Condition { return n.Status.Conditions }
 
 // GetConditions implements Conditioned.

@@ -86,6 +86,18 @@ const (
 	ReasonSnippetPending = "SnippetPending"
 )
 
+// Reasons of Accepted of FlowPolicies.
+const (
+	// ReasonInvalidFlowPolicy: a mode or protocol that there is not.
+	ReasonInvalidFlowPolicy = "InvalidFlowPolicy"
+	// ReasonConflict, True: an older one selects the same Services and says otherwise.
+	ReasonConflict = "Conflict"
+	// ReasonNoServiceSelected, True: it selects nothing.
+	ReasonNoServiceSelected = "NoServiceSelected"
+	// ReasonTooManyNodes: more nodes than packets can be copied to.
+	ReasonTooManyNodes = "TooManyNodes"
+)
+
 // Reasons of Established.
 const (
 	ReasonAllEstablished  = "AllEstablished"

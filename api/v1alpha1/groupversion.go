@@ -22,6 +22,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Community{}, &CommunityList{},
 		&BFDProfile{}, &BFDProfileList{},
 		&FRRSnippet{}, &FRRSnippetList{},
+		&FlowPolicy{}, &FlowPolicyList{},
 		&BGPSession{}, &BGPSessionList{},
 		&BGPNode{}, &BGPNodeList{},
 		&Herald{}, &HeraldList{},

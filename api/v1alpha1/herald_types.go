@@ -116,6 +116,19 @@ type HeraldSpec struct {
 	// compatibility with what other load balancers' users have written.
 	// +optional
 	Compatibility Compatibility `json:"compatibility,omitempty"`
+
+	// flowPreservation is what all FlowPolicies have in common: tunnel and limits. By
+	// itself it switches nothing on.
+	// +optional
+	FlowPreservation FlowPreservation `json:"flowPreservation,omitempty"`
+
+	// pathMTURelay: ICMP messages that a packet was too big (RFC 1191, RFC 8201), which
+	// routers deliver to any node, are brought to the node that has the connection.
+	// Without that pods never learn of a narrow path to a client. It needs no
+	// FlowPolicy.
+	// Default: true. Resets no session.
+	// +optional
+	PathMTURelay *bool `json:"pathMTURelay,omitempty"`
 }
 
 // LogLevel is how much is logged.

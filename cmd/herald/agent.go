@@ -18,6 +18,7 @@ import (
 	"github.com/herald-lb/herald/controllers/status"
 	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/internal/version"
+	relay "github.com/herald-lb/herald/relay/exchange"
 	"github.com/herald-lb/herald/reloader/exchange"
 )
 
@@ -43,6 +44,7 @@ func newAgentCommand() *cobra.Command {
 	set.StringVar(&flags.logLevel, "log-level", "info", "debug, info or error")
 	set.StringVar(&flags.options.Node, "node-name", os.Getenv("NODE_NAME"), "name of this machine's Node (env NODE_NAME)")
 	set.StringVar(&flags.options.ExchangeDir, "exchange-dir", exchange.DefaultDir, "directory shared with the reloader")
+	set.StringVar(&flags.options.RelayDir, "relay-dir", relay.DefaultDir, "directory shared with the relay; empty: there is none")
 	set.StringVar(&flags.options.SecretsNamespace, "secrets-namespace", v1alpha1.DefaultSecretsNamespace, "namespace of the peers' password Secrets")
 	set.DurationVar(&flags.countersInterval, "counters-interval", status.DefaultPace().CountersInterval,
 		"least time between two writes of counts and timings to one status; transitions are written at once")

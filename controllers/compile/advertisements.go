@@ -55,7 +55,7 @@ func (b *builder) acceptAdvertisements(all []*v1alpha1.BGPAdvertisement, peers [
 		ref := ObjectRef{Kind: "BGPAdvertisement", Name: object.Name}
 		b.refuseUnknown(ref, object, known)
 		selected := b.selectsNode(ref, object.Spec.NodeSelectors)
-		pools := b.selectPools(ref, &object.Spec)
+		pools := b.selectPools(ref, object.Spec.IPAddressPools, object.Spec.IPAddressPoolSelectors)
 		to := b.selectPeers(ref, &object.Spec, peers)
 		services := b.selectors(ref, "serviceSelectors", "Service", object.Spec.ServiceSelectors)
 		namespaces := b.selectors(ref, "namespaceSelectors", "namespace", object.Spec.NamespaceSelectors)

@@ -240,5 +240,5 @@ func (p *Policy) route(to []Line, prefix netip.Prefix, class *class) []Line {
 
 // ReadsNamespaces says whether labels of Namespaces decide about anything.
 func (p *Policy) ReadsNamespaces() bool {
-	return slices.ContainsFunc(p.Advertisements, func(a *Advertisement) bool { return a.namespaces != nil })
+	return slices.ContainsFunc(p.Advertisements, func(a *Advertisement) bool { return a.namespaces != nil }) // FlowPolicies announce nothing
 }

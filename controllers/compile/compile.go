@@ -26,6 +26,7 @@ type Compiler struct {
 	generation uint64
 	services   map[types.NamespacedName]*memo
 	sum        sum
+	relay      relaySum
 	// frame was made with what was applied then.
 	frame   frame
 	applied numbers
@@ -40,6 +41,10 @@ type issueInputs struct {
 	frame int
 	gates *snapshot.Gates
 	node  *snapshot.Node
+	// flows are the changes of what the relay brings up.
+	policy       *Policy
+	flows        int
+	tooManyNodes bool
 }
 
 // memo is what was decided about a Service, and by what.
@@ -50,6 +55,7 @@ type memo struct {
 	applied []bool
 
 	decision Decision
+	flows    flows
 	// generation in which the Service was last there.
 	generation uint64
 }
@@ -63,7 +69,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	if inputs := inputsOf(s); c.policy == nil || !c.inputs.equal(inputs) {
 		c.policy, c.inputs = NewPolicy(s), inputs
 		c.services = make(map[types.NamespacedName]*memo, len(s.Services))
-		c.sum = newSum(c.policy)
+		c.sum, c.relay = newSum(c.policy), newRelaySum(c.policy)
 	}
 	var changes changes
 	for key, service := range s.Services {
@@ -74,6 +80,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	}
 	c.forget(&changes)
 	c.sum.apply(changes)
+	c.relay.apply(changes.flows)
 	if applied := appliedNumbers(s.Applied); c.sum.inUse.changed || !applied.equal(c.applied) {
 		c.frame, c.applied = c.policy.newFrame(c.inputs.kernel, &c.sum.inUse, applied), applied
 		c.sum.inUse.changed = false
@@ -84,14 +91,21 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
 		Snippets: c.policy.Snippets,
+		Relay:    c.relay.desired(s),
 		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
 	}
 }
 
 // issues are the frame's and the gates', which change less often than anything.
 func (c *Compiler) issues(s *snapshot.Snapshot) []Issue {
-	if now := (issueInputs{frame: c.frames, gates: s.Gates, node: s.Node}); c.issued != now {
+	now := issueInputs{
+		frame: c.frames, gates: s.Gates, node: s.Node, policy: c.policy, flows: c.relay.changes, tooManyNodes: len(relayPeers(s)) > MaxRelayPeers,
+	}
+	if c.issued != now {
 		c.issued, c.issuesThen = now, withGates(c.frame.issues, s.Node, s.Gates)
+		if s.Node != nil {
+			c.issuesThen = withMore(c.issuesThen, c.relay.issues(now.tooManyNodes))
+		}
 	}
 	return c.issuesThen
 }
@@ -108,10 +122,12 @@ func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Servic
 		return
 	}
 	decision := compileService(subject, c.policy, gate)
+	flows := c.policy.flowsOf(subject)
 	changes.add(key, m.decision, decision)
+	changes.addFlows(key, m.flows, flows)
 	*m = memo{
 		subject: subject, open: gate.open, applied: gate.appliedTo(decision.gated),
-		decision: decision, generation: c.generation,
+		decision: decision, flows: flows, generation: c.generation,
 	}
 }
 
@@ -120,6 +136,7 @@ func (c *Compiler) forget(changes *changes) {
 	for key, m := range c.services {
 		if m.generation != c.generation {
 			changes.add(key, m.decision, Decision{})
+			changes.addFlows(key, m.flows, flows{})
 			delete(c.services, key)
 		}
 	}
@@ -181,6 +198,7 @@ type policyInputs struct {
 	communities    []*v1alpha1.Community
 	profiles       []*v1alpha1.BFDProfile
 	snippets       []*v1alpha1.FRRSnippet
+	flows          []*v1alpha1.FlowPolicy
 	secrets        map[string]*snapshot.Secret
 	network        *snapshot.Network
 	cluster        *snapshot.Cluster
@@ -191,7 +209,7 @@ type policyInputs struct {
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
 		node: s.Node, settings: s.Settings, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
-		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, cluster: s.Cluster, refused: s.Refused, kernel: kernelOf(s),
+		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, flows: s.FlowPolicies, cluster: s.Cluster, refused: s.Refused, kernel: kernelOf(s),
 	}
 }
 
@@ -199,7 +217,7 @@ func (i policyInputs) equal(other policyInputs) bool {
 	return i.node == other.node && i.settings == other.settings && i.network == other.network && i.cluster == other.cluster && i.kernel == other.kernel &&
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
-		slices.Equal(i.profiles, other.profiles) && slices.Equal(i.snippets, other.snippets) &&
+		slices.Equal(i.profiles, other.profiles) && slices.Equal(i.snippets, other.snippets) && slices.Equal(i.flows, other.flows) &&
 		maps.Equal(i.refused, other.refused) && (i.secrets == nil) == (other.secrets == nil) && maps.Equal(i.secrets, other.secrets)
 }
 

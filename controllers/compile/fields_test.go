@@ -36,6 +36,7 @@ metadata: {name: default, labels: {rack: r1}}
 ---
 kind: Service
 metadata: {name: web, labels: {rack: r1}}
+spec: {ports: [{port: 443}, {port: 443, protocol: UDP}]}
 status: {loadBalancer: {ingress: [{ip: 203.0.113.7}]}}
 ---
 kind: EndpointSlice
@@ -153,6 +154,13 @@ var fieldCases = []struct {
 	{"FRRSnippet.config", func(o *objects) { o.snippet.Spec.Config = "network 1.2.3.0/24" }, v1alpha1.ReasonInvalidSnippet},
 	{"FRRSnippet.nodeSelectors", func(o *objects) { o.snippet.Spec.NodeSelectors = rack("r2") }, ""},
 	{"FRRSnippet.priority", func(o *objects) { o.snippet.Spec.Priority = new(int32(101)) }, "permit any\n! herald snippet a\n"},
+	{"FlowPolicy.mode", func(o *objects) { o.flow.Spec.Mode = v1alpha1.FlowModeOff }, ""},
+	{"FlowPolicy.ipAddressPools", func(o *objects) { o.flow.Spec.IPAddressPools = []string{"none"} }, v1alpha1.ReasonNoServiceSelected},
+	{"FlowPolicy.ipAddressPoolSelectors", func(o *objects) { o.flow.Spec.IPAddressPoolSelectors = rack("r2") }, v1alpha1.ReasonNoServiceSelected},
+	{"FlowPolicy.serviceSelectors", func(o *objects) { o.flow.Spec.ServiceSelectors = rack("r2") }, v1alpha1.ReasonNoServiceSelected},
+	{"FlowPolicy.namespaces", func(o *objects) { o.flow.Spec.Namespaces = []v1alpha1.NamespaceName{"other"} }, v1alpha1.ReasonNoServiceSelected},
+	{"FlowPolicy.namespaceSelectors", func(o *objects) { o.flow.Spec.NamespaceSelectors = rack("r2") }, v1alpha1.ReasonNoServiceSelected},
+	{"FlowPolicy.protocols", func(o *objects) { o.flow.Spec.Protocols = []v1alpha1.FlowProtocol{v1alpha1.FlowProtocolQUIC} }, `"protocol": "QUIC"`},
 	{"BGPAdvertisement.ipAddressPools", func(o *objects) { o.advertisement.Spec.IPAddressPools = []string{"none"} }, v1alpha1.ReasonPoolNotFound},
 	{"BGPAdvertisement.ipAddressPoolSelectors", func(o *objects) { o.advertisement.Spec.IPAddressPoolSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
 	{"BGPAdvertisement.serviceSelectors", func(o *objects) { o.advertisement.Spec.ServiceSelectors = rack("r2") }, string(compile.WhyNoAdvertisement)},
@@ -191,6 +199,7 @@ type objects struct {
 	advertisement v1alpha1.BGPAdvertisement
 	community     v1alpha1.Community
 	snippet       v1alpha1.FRRSnippet
+	flow          v1alpha1.FlowPolicy
 }
 
 func seconds(n int) *metav1.Duration {
@@ -224,6 +233,7 @@ func baseObjects() *objects {
 		snippet: v1alpha1.FRRSnippet{ObjectMeta: metav1.ObjectMeta{Name: "a"}, Spec: v1alpha1.FRRSnippetSpec{
 			Config: "ip prefix-list a permit any",
 		}},
+		flow: v1alpha1.FlowPolicy{ObjectMeta: metav1.ObjectMeta{Name: "keep"}},
 	}
 }
 
@@ -239,12 +249,13 @@ func (o *objects) decide(t *testing.T) string {
 	s.Advertisements, s.Communities = []*v1alpha1.BGPAdvertisement{&o.advertisement}, []*v1alpha1.Community{&o.community}
 	s.BFDProfiles = []*v1alpha1.BFDProfile{&o.profile}
 	s.Snippets = []*v1alpha1.FRRSnippet{&o.snippet, {ObjectMeta: metav1.ObjectMeta{Name: "b"}, Spec: v1alpha1.FRRSnippetSpec{Config: "ip prefix-list b permit any"}}}
+	s.FlowPolicies = []*v1alpha1.FlowPolicy{&o.flow}
 	result := compile.Compile(s)
 	body, err := frrtemplates.Render(result.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fmt.Sprint(string(body), showIssues(result), showWithheld(result), o.allocate())
+	return fmt.Sprint(string(body), showIssues(result), showWithheld(result), showRelay(t, result), o.allocate())
 }
 
 // allocate is what the allocator decides for a Service that asks for nothing and
@@ -300,6 +311,7 @@ func TestEveryFieldHasACase(t *testing.T) {
 		"BGPAdvertisement": v1alpha1.BGPAdvertisementSpec{},
 		"Community":        v1alpha1.CommunitySpec{},
 		"FRRSnippet":       v1alpha1.FRRSnippetSpec{},
+		"FlowPolicy":       v1alpha1.FlowPolicySpec{},
 	}
 	var want []string
 	for kind, spec := range specs {
@@ -334,14 +346,14 @@ func fieldPaths(prefix string, t reflect.Type) []string {
 // TestWhatIsReadOfKubernetesTakesEffect does the same for the fields that Herald
 // reads of Kubernetes' own Kinds.
 func TestWhatIsReadOfKubernetesTakesEffect(t *testing.T) {
-	local := strings.Replace(fieldBase, "kind: Service\n", "kind: Service\nspec: {externalTrafficPolicy: Local}\n", 1)
+	local := strings.Replace(fieldBase, "spec: {ports", "spec: {externalTrafficPolicy: Local, ports", 1)
 	elsewhere := strings.Replace(fieldBase, "nodeName: node-a", "nodeName: node-b", 1)
 	cases := map[string]struct{ base, old, new string }{
 		"service's labels":      {fieldBase, "name: web, labels: {rack: r1}", "name: web, labels: {rack: r2}"},
 		"namespace's labels":    {fieldBase, "name: default, labels: {rack: r1}", "name: default, labels: {rack: r2}"},
 		"service's address":     {fieldBase, "203.0.113.7", "203.0.113.8"},
-		"externalTrafficPolicy": {elsewhere, "kind: Service\n", "kind: Service\nspec: {externalTrafficPolicy: Local}\n"},
-		"loadBalancerClass":     {fieldBase, "kind: Service\n", "kind: Service\nspec: {loadBalancerClass: example.com/other}\n"},
+		"externalTrafficPolicy": {elsewhere, "spec: {ports", "spec: {externalTrafficPolicy: Local, ports"},
+		"loadBalancerClass":     {fieldBase, "spec: {ports", "spec: {loadBalancerClass: example.com/other, ports"},
 		"slice's family":        {fieldBase, "addressType: IPv4", "addressType: IPv6"},
 		"slice's service":       {fieldBase, "service-name: web", "service-name: other"},
 		"endpoint's readiness":  {fieldBase, "ready: true", "ready: false"},

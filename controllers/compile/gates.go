@@ -35,12 +35,17 @@ func withGates(issues []Issue, node *snapshot.Node, gates *snapshot.Gates) []Iss
 			})
 		}
 	}
-	if more == nil {
+	return withMore(issues, more)
+}
+
+// withMore are all of both, sorted.
+func withMore(issues, more []Issue) []Issue {
+	if len(more) == 0 {
 		return issues
 	}
-	more = append(more, issues...)
-	slices.SortFunc(more, CompareIssues)
-	return more
+	all := slices.Concat(issues, more)
+	slices.SortFunc(all, CompareIssues)
+	return all
 }
 
 // refusedIssue is of a Service that kube-proxy, which answers for itself, doesn't come to.

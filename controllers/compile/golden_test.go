@@ -2,6 +2,7 @@ package compile_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand"
@@ -22,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the goldens with what comes out
 
 // A golden is one rule: the file's name is the rule, its comment says why.
 // Input: objects.yaml, situation.yaml (optional) and applied.conf (optional).
-// Output: frr.conf, issues, withheld.
+// Output: frr.conf, issues, withheld; and relay.json where the golden is about it.
 type golden struct {
 	file    string
 	archive *txtar.Archive
@@ -66,10 +67,23 @@ func (g golden) compile(t testing.TB, documents []string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"frr.conf": string(body), "issues": showIssues(result), "withheld": showWithheld(result)}
+	got := map[string]string{"frr.conf": string(body), "issues": showIssues(result), "withheld": showWithheld(result)}
+	if objects := g.section("objects.yaml"); strings.Contains(objects, "kind: FlowPolicy") || strings.Contains(objects, "pathMTURelay") {
+		got["relay.json"] = showRelay(t, result)
+	}
+	return got
 }
 
-var outputs = []string{"frr.conf", "issues", "withheld"}
+var outputs = []string{"frr.conf", "issues", "withheld", "relay.json"}
+
+func showRelay(t testing.TB, result *compile.Result) string {
+	t.Helper()
+	text, err := json.MarshalIndent(result.Relay, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text) + "\n"
+}
 
 func showIssues(result *compile.Result) string {
 	var b strings.Builder
@@ -142,7 +156,9 @@ func (g golden) write(t *testing.T, got map[string]string) {
 		}
 	}
 	for _, output := range outputs {
-		kept = append(kept, txtar.File{Name: output, Data: []byte(got[output])})
+		if data, has := got[output]; has {
+			kept = append(kept, txtar.File{Name: output, Data: []byte(data)})
+		}
 	}
 	text := txtar.Format(&txtar.Archive{Comment: g.archive.Comment, Files: kept})
 	if old, _ := os.ReadFile(g.file); bytes.Equal(old, text) {

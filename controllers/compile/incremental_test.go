@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/relay/exchange"
 )
 
 // TestIncrementalEqualsFromScratch feeds random events to a Store and, after
@@ -77,6 +79,8 @@ func (w *world) beGood() {
 		w.store.SetPeer(peer)
 	}
 	w.setNode()
+	w.setNodes()
+	w.setFlow()
 }
 
 func (w *world) check() error {
@@ -112,7 +116,12 @@ func (w *world) checkEarlier(now *compile.Result) error {
 }
 
 // text is all of a Result; fmt sorts maps by their keys.
-func text(r *compile.Result) string { return fmt.Sprintf("%+v", *r) }
+func text(r *compile.Result) string {
+	relay := r.Relay
+	without := *r
+	without.Relay = nil
+	return fmt.Sprintf("%+v %+v", without, relay)
+}
 
 func (w *world) count(result *compile.Result) {
 	w.announced += len(result.Origins.Prefixes)
@@ -125,6 +134,11 @@ func normal(r *compile.Result) *compile.Result {
 	n := *r
 	if len(n.Withheld) == 0 {
 		n.Withheld = nil
+	}
+	if n.Relay != nil {
+		relay := *n.Relay
+		relay.Learn, relay.PathMTU, relay.Count = append([]exchange.Frontend(nil), relay.Learn...), append([]netip.Addr(nil), relay.PathMTU...), append([]netip.Addr(nil), relay.Count...)
+		n.Relay = &relay
 	}
 	n.Config.Routers = append([]frrtemplates.Router(nil), n.Config.Routers...)
 	for i := range n.Config.Routers {
@@ -140,7 +154,7 @@ func normal(r *compile.Result) *compile.Result {
 }
 
 func (w *world) event() string {
-	rare := []func() string{w.setPool, w.setPeer, w.setAdvertisement, w.setCommunity, w.deletePolicy, w.setSecret, w.setNode, w.setNamespace}
+	rare := []func() string{w.setPool, w.setPeer, w.setAdvertisement, w.setCommunity, w.deletePolicy, w.setSecret, w.setNode, w.setNamespace, w.setFlow, w.setNodes, w.setSettings}
 	often := []func() string{w.setService, w.setSlice, w.setSlice, w.deleteService, w.relabelService, w.openGate, w.apply}
 	events := often
 	if w.random.Intn(6) == 0 {
@@ -183,6 +197,9 @@ func (w *world) service() types.NamespacedName {
 func (w *world) setService() string {
 	key := w.service()
 	service := &snapshot.Service{Key: key, Local: w.random.Intn(3) == 0, Labels: w.labels()}
+	for range w.random.Intn(3) {
+		service.Ports = append(service.Ports, snapshot.Port{Protocol: corev1.Protocol(w.pick("TCP", "UDP")), Port: uint16(1 + w.random.Intn(3))})
+	}
 	for range 1 + w.random.Intn(2) {
 		text := fmt.Sprintf("203.0.113.%d", w.random.Intn(20))
 		if w.random.Intn(3) == 0 {
@@ -298,6 +315,47 @@ func (w *world) setAdvertisement() string {
 	}
 	w.store.SetAdvertisement(advertisement)
 	return fmt.Sprintf("advertisement %s %+v", advertisement.Name, advertisement.Spec)
+}
+
+func (w *world) setFlow() string {
+	policy := &v1alpha1.FlowPolicy{ObjectMeta: w.age()}
+	policy.Name = w.pick("f1", "f2", "f3")
+	if w.random.Intn(5) == 0 {
+		w.store.DeleteFlowPolicy(policy.Name)
+		return "no flow policy " + policy.Name
+	}
+	policy.Spec.Mode = v1alpha1.FlowMode(w.pick("Learn", "Learn", "Off"))
+	policy.Spec.IPAddressPools, policy.Spec.IPAddressPoolSelectors = w.some("p1", "base", "p9"), w.selectors()
+	policy.Spec.ServiceSelectors, policy.Spec.NamespaceSelectors = w.selectors(), w.selectors()
+	if w.random.Intn(4) == 0 {
+		policy.Spec.Namespaces = []v1alpha1.NamespaceName{"a"}
+	}
+	for _, name := range w.some("TCP", "QUIC") {
+		policy.Spec.Protocols = append(policy.Spec.Protocols, v1alpha1.FlowProtocol(name))
+	}
+	w.store.SetFlowPolicy(policy)
+	return fmt.Sprintf("flow policy %s %+v", policy.Name, policy.Spec)
+}
+
+// setNodes are at times too many for the relay.
+func (w *world) setNodes() string {
+	nodes := []*snapshot.ClusterNode{{Name: "node-a", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}}
+	count := w.random.Intn(4)
+	if w.random.Intn(4) == 0 {
+		count = 70
+	}
+	for i := range count {
+		nodes = append(nodes, &snapshot.ClusterNode{Name: fmt.Sprintf("node-b%02d", i), Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 1, byte(w.random.Intn(99))})}})
+	}
+	w.store.SetNodes(nodes)
+	return fmt.Sprint(count, " nodes")
+}
+
+func (w *world) setSettings() string {
+	settings := &snapshot.Settings{PathMTUOff: w.random.Intn(2) == 0}
+	settings.Flows.Port = int32(w.random.Intn(2))
+	w.store.SetSettings(settings)
+	return fmt.Sprintf("settings %+v", settings)
 }
 
 func (w *world) setCommunity() string {

@@ -48,8 +48,10 @@ type situation struct {
 	} `json:"gates"`
 	// Refused by the node's FRR, by "Kind/name".
 	Refused map[string]snapshot.Refusal `json:"refused"`
-	// ClusterUnknown: what the cluster has for itself was not read.
+	// ClusterUnknown: what the cluster has for itself was not read, nor which nodes
+	// there are. MoreNodes is how many there are beside the objects'.
 	ClusterUnknown bool `json:"clusterUnknown"`
+	MoreNodes      int  `json:"moreNodes"`
 	// SecretsUnreadable is as in the manager.
 	SecretsUnreadable bool `json:"secretsUnreadable"`
 }
@@ -104,8 +106,13 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 		s.Refused[snapshot.ObjectKey{Kind: kind, Name: name}] = refusal
 	}
 	s.Cluster.Prefixes = snapshot.Aggregate(s.Cluster.Prefixes)
+	slices.SortFunc(s.Nodes, func(a, b *snapshot.ClusterNode) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range where.MoreNodes {
+		s.Nodes = append(s.Nodes, &snapshot.ClusterNode{Name: fmt.Sprintf("z%03d", i), Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 99, 0, byte(i)})}})
+	}
+	s.Nodes = snapshot.NodesOf(s.Nodes, s.Settings)
 	if where.ClusterUnknown {
-		s.Cluster = nil
+		s.Cluster, s.Nodes = nil, nil
 	}
 	return s, nil
 }
@@ -165,6 +172,8 @@ func addDocument(s *snapshot.Snapshot, document []byte, node string) error {
 		return read(document, func(o *v1alpha1.BFDProfile) { s.BFDProfiles = append(s.BFDProfiles, o) })
 	case "FRRSnippet":
 		return read(document, func(o *v1alpha1.FRRSnippet) { s.Snippets = append(s.Snippets, o) })
+	case "FlowPolicy":
+		return read(document, func(o *v1alpha1.FlowPolicy) { s.FlowPolicies = append(s.FlowPolicies, o) })
 	case "BGPAdvertisement":
 		return read(document, func(o *v1alpha1.BGPAdvertisement) { s.Advertisements = append(s.Advertisements, o) })
 	}
@@ -176,6 +185,7 @@ func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node st
 	case "Node":
 		return read(document, func(o *corev1.Node) {
 			addPrefixes(s, snapshot.NodePrefixes(o))
+			s.Nodes = append(s.Nodes, snapshot.ClusterNodeOf(o))
 			if o.Name == node {
 				s.Node = snapshot.TrimNode(o)
 			}

@@ -26,6 +26,8 @@ type Policy struct {
 	Advertisements []*Advertisement
 	// Snippets that the node's FRR is to try, in their order.
 	Snippets []Snippet
+	// Flows are the FlowPolicies that are accepted, the oldest first.
+	Flows []*FlowPolicy
 	// Issues are the objects that are refused, wholly or in part, sorted.
 	Issues []Issue
 
@@ -75,6 +77,7 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 	b.policy.protected = protected(s, b.policy.Peers)
 	b.acceptAliases(s.Communities)
 	b.acceptAdvertisements(s.Advertisements, s.Peers)
+	b.acceptFlows(s.FlowPolicies)
 	b.policy.formClasses()
 	b.policy.Issues = append(b.policy.Issues, overruled(clashesOf(b.policy.standing))...)
 	slices.SortFunc(b.policy.Issues, CompareIssues)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/relay/exchange"
 )
 
 // Result is what a snapshot compiles to.
@@ -22,6 +23,8 @@ type Result struct {
 	Snippets []Snippet
 	// Origins say which object a part of the Config comes from.
 	Origins Origins
+	// Relay is what the node's relay shall do; nil: what it does.
+	Relay *exchange.Desired
 }
 
 // ObjectRef names an API object.
@@ -39,7 +42,8 @@ type Issue struct {
 // IsNote says whether an issue of this reason refuses nothing: the object holds,
 // but for what the message says.
 func IsNote(reason string) bool {
-	return reason == v1alpha1.ReasonOverruled || reason == v1alpha1.ReasonNoEffect || reason == v1alpha1.ReasonAggregateNotForLocal || reason == v1alpha1.ReasonGateTimedOut
+	return reason == v1alpha1.ReasonOverruled || reason == v1alpha1.ReasonNoEffect || reason == v1alpha1.ReasonAggregateNotForLocal || reason == v1alpha1.ReasonGateTimedOut ||
+		reason == v1alpha1.ReasonConflict || reason == v1alpha1.ReasonNoServiceSelected
 }
 
 // Withheld is a Service that the node does not announce.

@@ -44,17 +44,17 @@ func (b *builder) selectsNode(object ObjectRef, selectors []metav1.LabelSelector
 	return b.node != nil && any.matches(b.node.Labels)
 }
 
-// selectPools are the pools that an advertisement names or selects by label; nil
-// is all, where it does neither.
-func (b *builder) selectPools(object ObjectRef, spec *v1alpha1.BGPAdvertisementSpec) map[string]bool {
-	if len(spec.IPAddressPools) == 0 && len(spec.IPAddressPoolSelectors) == 0 {
+// selectPools are the pools that an object names or selects by label; nil is all,
+// where it does neither.
+func (b *builder) selectPools(object ObjectRef, names []string, selectors []metav1.LabelSelector) map[string]bool {
+	if len(names) == 0 && len(selectors) == 0 {
 		return nil
 	}
 	selected := map[string]bool{}
-	for _, name := range spec.IPAddressPools {
+	for _, name := range names {
 		selected[name] = true
 	}
-	byLabel := b.selectors(object, "ipAddressPoolSelectors", "pool", spec.IPAddressPoolSelectors)
+	byLabel := b.selectors(object, "ipAddressPoolSelectors", "pool", selectors)
 	for _, pool := range b.policy.Pools.Pools {
 		if byLabel != nil && byLabel.matches(pool.Object.Labels) {
 			selected[pool.Name] = true

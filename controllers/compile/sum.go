@@ -43,7 +43,8 @@ func newSum(policy *Policy) sum {
 
 // changes are the decisions that differ from those in the sum.
 type changes struct {
-	all []change
+	all   []change
+	flows []flowChange
 }
 
 type change struct {
@@ -54,6 +55,12 @@ type change struct {
 func (c *changes) add(key types.NamespacedName, old, new Decision) {
 	if !old.equal(new) {
 		c.all = append(c.all, change{key: key, old: old, new: new})
+	}
+}
+
+func (c *changes) addFlows(key types.NamespacedName, old, new flows) {
+	if !old.equal(new) {
+		c.flows = append(c.flows, flowChange{key: key, old: old, new: new})
 	}
 }
 

@@ -32,6 +32,7 @@ type Objects struct {
 	Communities    []*v1alpha1.Community
 	Profiles       []*v1alpha1.BFDProfile
 	Snippets       []*v1alpha1.FRRSnippet
+	FlowPolicies   []*v1alpha1.FlowPolicy
 	Nodes          []*corev1.Node
 	Namespaces     []*corev1.Namespace
 	Secrets        []*corev1.Secret
@@ -128,6 +129,7 @@ func (o *Objects) lists() map[metav1.GroupKind]list {
 		herald("BFDProfile"):       typed[v1alpha1.BFDProfile, *v1alpha1.BFDProfile]{&o.Profiles},
 		herald("Herald"):           typed[v1alpha1.Herald, *v1alpha1.Herald]{&o.Heralds},
 		herald("FRRSnippet"):       typed[v1alpha1.FRRSnippet, *v1alpha1.FRRSnippet]{&o.Snippets},
+		herald("FlowPolicy"):       typed[v1alpha1.FlowPolicy, *v1alpha1.FlowPolicy]{&o.FlowPolicies},
 
 		{Kind: "Node"}:      typed[corev1.Node, *corev1.Node]{&o.Nodes},
 		{Kind: "Namespace"}: typed[corev1.Namespace, *corev1.Namespace]{&o.Namespaces},

@@ -135,7 +135,8 @@ func (w *World) interfacePeers() []string {
 // assumedNamespaces are those of Services that aren't given, where a selector
 // looks at them.
 func (w *World) assumedNamespaces() []string {
-	read := slices.ContainsFunc(w.objects.Advertisements, func(a *v1alpha1.BGPAdvertisement) bool { return len(a.Spec.NamespaceSelectors) > 0 }) ||
+	read := slices.ContainsFunc(w.objects.FlowPolicies, func(p *v1alpha1.FlowPolicy) bool { return len(p.Spec.NamespaceSelectors) > 0 }) ||
+		slices.ContainsFunc(w.objects.Advertisements, func(a *v1alpha1.BGPAdvertisement) bool { return len(a.Spec.NamespaceSelectors) > 0 }) ||
 		slices.ContainsFunc(w.objects.Pools, func(p *v1alpha1.IPAddressPool) bool {
 			return p.Spec.ServiceAllocation != nil && len(p.Spec.ServiceAllocation.NamespaceSelectors) > 0
 		})
@@ -188,13 +189,23 @@ func (w *World) NoNode() *snapshot.Snapshot {
 	return &snapshot.Snapshot{
 		Settings: o.Settings(),
 		Cluster:  &snapshot.Cluster{Prefixes: snapshot.Aggregate(own)},
-		Pools:    o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets,
+		Pools:    o.Pools, Peers: o.Peers, Advertisements: o.Advertisements, Communities: o.Communities, BFDProfiles: o.Profiles, Snippets: o.Snippets, FlowPolicies: o.FlowPolicies,
+		Nodes:      clusterNodes(o.Nodes, o.Settings()),
 		Secrets:    w.secrets,
 		Namespaces: map[string]*snapshot.Namespace{},
 		Services:   map[types.NamespacedName]*snapshot.Service{},
 		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
 		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: true, IPv6: true}},
 	}
+}
+
+func clusterNodes(all []*corev1.Node, settings *snapshot.Settings) []*snapshot.ClusterNode {
+	nodes := make([]*snapshot.ClusterNode, 0, len(all))
+	for _, node := range all {
+		nodes = append(nodes, snapshot.ClusterNodeOf(node))
+	}
+	slices.SortFunc(nodes, func(a, b *snapshot.ClusterNode) int { return strings.Compare(a.Name, b.Name) })
+	return snapshot.NodesOf(nodes, settings)
 }
 
 // Settings of the Herald object, nil where there is none.

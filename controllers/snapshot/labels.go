@@ -106,6 +106,11 @@ func (s *Store) selectorsChanged() {
 		s.read.ofNamespaces.add(spec.NamespaceSelectors)
 		s.read.namespaces = s.read.namespaces || len(spec.NamespaceSelectors) > 0
 	}
+	for _, policy := range s.flows {
+		s.read.ofServices.add(policy.Spec.ServiceSelectors)
+		s.read.ofNamespaces.add(policy.Spec.NamespaceSelectors)
+		s.read.namespaces = s.read.namespaces || len(policy.Spec.NamespaceSelectors) > 0
+	}
 	s.refreshNode()
 	s.refreshNetwork()
 }

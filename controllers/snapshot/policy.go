@@ -122,6 +122,36 @@ func (s *Store) snippetsChanged() {
 	s.selectorsChanged()
 }
 
+// SetFlowPolicy takes a FlowPolicy; its status does not matter.
+func (s *Store) SetFlowPolicy(policy *v1alpha1.FlowPolicy) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.flows[policy.Name]
+	if old != nil && sameIdentity(old, policy) && equality.Semantic.DeepEqual(old.Spec, policy.Spec) {
+		return false
+	}
+	s.flows[policy.Name] = policy
+	s.flowsChanged()
+	return true
+}
+
+// DeleteFlowPolicy forgets a FlowPolicy.
+func (s *Store) DeleteFlowPolicy(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flows[name] == nil {
+		return false
+	}
+	delete(s.flows, name)
+	s.flowsChanged()
+	return true
+}
+
+func (s *Store) flowsChanged() {
+	s.next.FlowPolicies = values(s.flows)
+	s.selectorsChanged()
+}
+
 // SetAdvertisement takes a BGPAdvertisement; its status does not matter.
 func (s *Store) SetAdvertisement(advertisement *v1alpha1.BGPAdvertisement) bool {
 	s.mu.Lock()

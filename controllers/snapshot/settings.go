@@ -1,11 +1,13 @@
 package snapshot
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 )
@@ -24,6 +26,17 @@ type Settings struct {
 	GatesOff bool
 	// GateTimeout is how long nothing may answer; 0: the default.
 	GateTimeout time.Duration
+	// NodeSelector of the nodes that Herald runs on.
+	NodeSelector map[string]string
+	// PathMTUOff: the path MTU relay is off.
+	PathMTUOff bool
+	// Flows are the tunnel and limits of flow preservation.
+	Flows FlowSettings
+}
+
+// FlowSettings of the Herald object; 0: the default.
+type FlowSettings struct {
+	Port, MTU, FloodsPerSecond, LearnedFlows int32
 }
 
 // SettingsOf a Herald object, nil where there is none.
@@ -38,6 +51,12 @@ func SettingsOf(herald *v1alpha1.Herald) *Settings {
 	}
 	if timeout := spec.AnnounceGate.Timeout; timeout != nil {
 		settings.GateTimeout = timeout.Duration
+	}
+	settings.NodeSelector = spec.NodeSelector
+	settings.PathMTUOff = spec.PathMTURelay != nil && !*spec.PathMTURelay
+	settings.Flows = FlowSettings{
+		Port: ptr.Deref(spec.FlowPreservation.Tunnel.Port, 0), MTU: ptr.Deref(spec.FlowPreservation.Tunnel.MTU, 0),
+		FloodsPerSecond: ptr.Deref(spec.FlowPreservation.Limits.FloodsPerSecond, 0), LearnedFlows: ptr.Deref(spec.FlowPreservation.Limits.LearnedFlows, 0),
 	}
 	for _, cidr := range spec.ProtectedCIDRs {
 		settings.Protected = append(settings.Protected, parsePrefixes([]string{string(cidr)})...)
@@ -73,6 +92,23 @@ func (s *Settings) SameClaims(other *Settings) bool {
 	return s.LoadBalancerClass() == other.LoadBalancerClass() && s.Claims(nil) == other.Claims(nil)
 }
 
+// RunsOn says whether Herald runs on a node of these labels. Taints don't matter: a
+// pod stays where one comes.
+func (s *Settings) RunsOn(labels map[string]string) bool {
+	if s == nil {
+		return true
+	}
+	for key, value := range s.NodeSelector {
+		if labels[key] != value {
+			return false
+		}
+	}
+	return true
+}
+
+// RelaysPathMTU says whether ICMP messages about the path MTU are relayed.
+func (s *Settings) RelaysPathMTU() bool { return s == nil || !s.PathMTUOff }
+
 // Excludes says whether a node announces nothing because of its label.
 func (s *Settings) Excludes(node *Node) bool {
 	return node.Excluded && (s == nil || !s.IgnoreExcludeLabel)
@@ -91,7 +127,8 @@ func (s *Settings) equal(other *Settings) bool {
 		return s == other
 	}
 	return s.SameClaims(other) && s.IgnoreExcludeLabel == other.IgnoreExcludeLabel && s.GatesOff == other.GatesOff &&
-		s.GateTimeout == other.GateTimeout && slices.Equal(s.Protected, other.Protected)
+		s.GateTimeout == other.GateTimeout && slices.Equal(s.Protected, other.Protected) &&
+		maps.Equal(s.NodeSelector, other.NodeSelector) && s.PathMTUOff == other.PathMTUOff && s.Flows == other.Flows
 }
 
 // SetSettings takes those of the Herald object, nil where there is none. Gates that
@@ -103,6 +140,7 @@ func (s *Store) SetSettings(settings *Settings) bool {
 		return false
 	}
 	s.next.Settings = settings
+	s.refreshNodes()
 	if s.gatesOff() {
 		s.openGates(Opened{Cluster: GateOpen})
 		for _, service := range s.next.Services {

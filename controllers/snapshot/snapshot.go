@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -24,6 +25,7 @@ type Snapshot struct {
 	Communities    []*v1alpha1.Community
 	BFDProfiles    []*v1alpha1.BFDProfile
 	Snippets       []*v1alpha1.FRRSnippet
+	FlowPolicies   []*v1alpha1.FlowPolicy
 	// Secrets in the namespace of Herald's secrets, by name. Nil where Secrets
 	// can't be read (in the manager): then passwords are unknown, not missing.
 	Secrets map[string]*Secret
@@ -35,6 +37,9 @@ type Snapshot struct {
 	Slices map[types.NamespacedName]map[string]*Slice
 	// Cluster is what the whole cluster has for itself; nil where that isn't known.
 	Cluster *Cluster
+	// Nodes of the cluster that Herald runs on, this one too, sorted by name; nil where
+	// that isn't known.
+	Nodes []*ClusterNode
 	// Gates of the node's dataplane; nil outside the agent: every gate is open.
 	Gates *Gates
 	// Applied is what the last accepted file held; nil where there was none.
@@ -92,6 +97,14 @@ type Service struct {
 	HealthCheckNodePort uint16
 	// OtherProxy: its label leaves it to another service proxy than kube-proxy.
 	OtherProxy bool
+	// Ports in the order of the Service's spec.
+	Ports []Port
+}
+
+// Port is one that a Service takes connections on.
+type Port struct {
+	Protocol corev1.Protocol
+	Port     uint16
 }
 
 // Slice is what matters of an EndpointSlice: where a usable endpoint is. An

@@ -36,6 +36,9 @@ type Store struct {
 	communities    map[string]*v1alpha1.Community
 	profiles       map[string]*v1alpha1.BFDProfile
 	snippets       map[string]*v1alpha1.FRRSnippet
+	flows          map[string]*v1alpha1.FlowPolicy
+	// latestNodes are all Nodes of the cluster, sorted by name; nil: not known.
+	latestNodes []*ClusterNode
 	// strangers are the slices of Services that are not in next.Services:
 	// EndpointSlices often come before their Service has its address.
 	strangers map[types.NamespacedName]map[string]*Slice
@@ -58,6 +61,7 @@ func NewStore(gates *Gates, host Host, applied *Applied) *Store {
 		communities:    map[string]*v1alpha1.Community{},
 		profiles:       map[string]*v1alpha1.BFDProfile{},
 		snippets:       map[string]*v1alpha1.FRRSnippet{},
+		flows:          map[string]*v1alpha1.FlowPolicy{},
 		strangers:      map[types.NamespacedName]map[string]*Slice{},
 	}
 }
@@ -117,7 +121,7 @@ func (s *Store) dropService(key types.NamespacedName) bool {
 func (s *Service) equal(other *Service) bool {
 	return ptr.Equal(s.Class, other.Class) && s.Local == other.Local && s.HealthCheckNodePort == other.HealthCheckNodePort &&
 		s.OtherProxy == other.OtherProxy &&
-		slices.Equal(s.Addresses, other.Addresses)
+		slices.Equal(s.Addresses, other.Addresses) && slices.Equal(s.Ports, other.Ports)
 }
 
 // SetSlice takes an EndpointSlice of a Service, or nil for one without addresses.

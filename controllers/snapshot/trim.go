@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -46,7 +47,21 @@ func TrimService(service *corev1.Service) *Service {
 		trimmed.HealthCheckNodePort = uint16(port)
 	}
 	_, trimmed.OtherProxy = service.Labels[labelOtherProxy]
+	trimmed.Ports = portsOf(service)
 	return trimmed
+}
+
+// portsOf are those of TCP and UDP; a Service of which the API server hasn't said the
+// protocol is TCP's.
+func portsOf(service *corev1.Service) []Port {
+	var ports []Port
+	for i := range service.Spec.Ports {
+		protocol := cmp.Or(service.Spec.Ports[i].Protocol, corev1.ProtocolTCP)
+		if port := service.Spec.Ports[i].Port; port > 0 && port <= 65535 && protocol != corev1.ProtocolSCTP {
+			ports = append(ports, Port{Protocol: protocol, Port: uint16(port)})
+		}
+	}
+	return ports
 }
 
 // TrimNamespace keeps what matters of a Namespace.

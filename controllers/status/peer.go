@@ -14,6 +14,7 @@ const (
 	kindAdvertisement = "BGPAdvertisement"
 	kindProfile       = "BFDProfile"
 	kindSnippet       = "FRRSnippet"
+	kindFlowPolicy    = "FlowPolicy"
 )
 
 // ApplyPeer writes a BGPPeer's status and says whether that changed anything.

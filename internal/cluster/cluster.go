@@ -73,7 +73,7 @@ func checkVersion(client discovery.ServerVersionInterface, host string) error {
 }
 
 // plurals of Herald's Kinds.
-var plurals = []string{"bgpadvertisements", "bfdprofiles", "bgpnodes", "bgppeers", "bgpsessions", "communities", "frrsnippets", "heralds", "ipaddresspools"}
+var plurals = []string{"bgpadvertisements", "bfdprofiles", "bgpnodes", "bgppeers", "bgpsessions", "communities", "flowpolicies", "frrsnippets", "heralds", "ipaddresspools"}
 
 func checkKinds(client discovery.ServerResourcesInterface) error {
 	list, err := client.ServerResourcesForGroupVersion(v1alpha1.GroupVersion.String())

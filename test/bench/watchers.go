@@ -30,6 +30,7 @@ var watched = []struct{ path, selector, value string }{
 	{heraldAPI + "ipaddresspools", "", ""},
 	{heraldAPI + "communities", "", ""},
 	{heraldAPI + "bfdprofiles", "", ""},
+	{heraldAPI + "flowpolicies", "", ""},
 	{heraldAPI + "frrsnippets", "", ""},
 	{heraldAPI + "heralds", "", ""},
 	{heraldAPI + "bgpnodes", "fieldSelector", "metadata.name=NODE"},

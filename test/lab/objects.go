@@ -138,10 +138,11 @@ func (l *Lab) scenarioObjects(ctx context.Context) ([]crclient.Object, error) {
 		adverts  v1alpha1.BGPAdvertisementList
 		profiles v1alpha1.BFDProfileList
 		snippets v1alpha1.FRRSnippetList
+		flows    v1alpha1.FlowPolicyList
 		names    v1alpha1.CommunityList
 		objects  []crclient.Object
 	)
-	for _, list := range []crclient.ObjectList{&services, &pools, &peers, &adverts, &names, &profiles, &snippets} {
+	for _, list := range []crclient.ObjectList{&services, &pools, &peers, &adverts, &names, &profiles, &snippets, &flows} {
 		if err := l.API().List(ctx, list); err != nil {
 			return nil, err
 		}
@@ -168,6 +169,9 @@ func (l *Lab) scenarioObjects(ctx context.Context) ([]crclient.Object, error) {
 	}
 	for i := range snippets.Items {
 		objects = append(objects, &snippets.Items[i])
+	}
+	for i := range flows.Items {
+		objects = append(objects, &flows.Items[i])
 	}
 	for i := range pools.Items {
 		objects = append(objects, &pools.Items[i])
