@@ -80,6 +80,8 @@ var _ = Describe("the node's configuration", func() {
 
 	It("N3: does not compile for heartbeats, foreign labels, statuses and other nodes' endpoints", func() {
 		node, peer := baseWorld()
+		// Where something is relayed other nodes matter.
+		create(&v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}, Spec: v1alpha1.HeraldSpec{PathMTURelay: ptr.To(false)}})
 		agent := startAgent(nodeName, GinkgoT().TempDir(), ready())
 		service, slice := newService("web", webIP), newSlice("web", "node-b")
 		create(service)
