@@ -136,11 +136,21 @@ func (p *parser) routerLine(text string) {
 	case p.family == nil:
 		p.router.Lines = append(p.router.Lines, text)
 	case strings.HasPrefix(text, networkPrefix):
+		if p.family.Networks == nil {
+			p.family.Networks = make([]Network, 0, 1+p.linesOfFamily())
+		}
 		prefix, rest, _ := strings.Cut(text[len(networkPrefix):], " ")
 		p.family.Networks = append(p.family.Networks, Network{Prefix: prefix, Rest: rest})
 	default:
 		p.family.Lines = append(p.family.Lines, text)
 	}
+}
+
+// linesOfFamily is how many lines the open family has at most from here on: of many
+// networks most of the time would go into making room.
+func (p *parser) linesOfFamily() int {
+	rest, _, _ := strings.Cut(p.rest, exitFamily)
+	return strings.Count(rest, "\n")
 }
 
 // blockLine keeps the stack of headers by depth: a line is inside the nearest

@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -58,7 +59,7 @@ func main() {
 	flag.Func("present", "numbers of Services that are announced meanwhile", numbers(&o.present))
 	flag.Func("nodes", "with -scale: numbers of nodes", numbers(&o.nodes))
 	flag.Func("services", "with -scale: numbers of Services", numbers(&o.services))
-	flag.IntVar(&o.runs, "runs", 60, "runs of each measurement of single Services")
+	flag.IntVar(&o.runs, "runs", 40, "runs of each measurement of single Services")
 	flag.BoolVar(&o.scale, "scale", false, "measure what many nodes cost manager, API server and agent instead")
 	flag.StringVar(&o.output, "o", "dist/bench.json", "file for the figures")
 	flag.StringVar(&o.docs, "docs", "", "directory of the documentation: tables are written into its performance.md, plots into its images")
@@ -116,30 +117,26 @@ func loadAverage() string {
 
 func run(ctx context.Context, o options) error {
 	report := Report{Time: time.Now().UTC(), Processors: runtime.NumCPU(), Processor: processorName(), Load: loadAverage()}
+	var others []Result
+	failed := ofSite(ctx, o, func(results []Result) error {
+		report.Results = results
+		return report.keep(o)
+	})
 	for _, version := range o.versions {
-		fmt.Fprintf(os.Stderr, "bench: FRR %s\n", version)
-		results, err := ofVersion(ctx, frr.Version(version), o)
-		report.Results = append(report.Results, results...)
-		if err == nil {
-			results, err = ofReloader(ctx, frr.Version(version))
-			report.Results = append(report.Results, results...)
+		if ctx.Err() != nil {
+			break
 		}
-		if err != nil {
-			report.print()
-			return fmt.Errorf("FRR %s: %w", version, err)
-		}
-		// What one release took minutes to tell isn't lost with the next one.
-		report.Took = time.Since(report.Time).Round(time.Second).String()
-		if err := report.keep(o); err != nil {
-			return err
-		}
+		results, err := ofReloader(ctx, frr.Version(version))
+		others, failed = append(others, results...), errors.Join(failed, err)
 	}
+	report.Results = append(report.Results, others...)
 	report.print()
-	return nil
+	return errors.Join(failed, report.keep(o))
 }
 
 // keep writes what is asked for.
 func (r *Report) keep(o options) error {
+	r.Took = time.Since(r.Time).Round(time.Second).String()
 	if err := r.write(o.output); err != nil || o.docs == "" {
 		return err
 	}

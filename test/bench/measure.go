@@ -167,52 +167,24 @@ func (s *site) arrives(ctx context.Context, capture *wire.Capture, name string, 
 	return err
 }
 
-// burst of many Services created at once.
-type burst struct {
-	// writing is how long the writes to the API took, routes from the last one's
-	// acknowledgement to the last route, in milliseconds.
-	writing, routes float64
-	applies         int
-}
-
-func (s *site) burst(ctx context.Context, size int) (b burst, err error) {
-	applied, err := s.applies()
-	if err != nil {
-		return b, err
-	}
-	n := s.routes.count()
-	names := s.names(size)
-	began := time.Now()
-	written, err := s.add(ctx, names, true)
-	if err != nil {
-		return b, err
-	}
-	at, err := s.routes.waitCount(ctx, n+size)
-	if err != nil {
-		return b, err
-	}
-	after, err := s.applies()
-	s.present = append(s.present, names...)
-	return burst{writing: milliseconds(written.Sub(began)), routes: max(0, milliseconds(at.Sub(written))), applies: after - applied}, err
-}
-
 // withdrawn takes the advertisement of everything away and gives it back: from
-// the deletion to the last route gone.
-func (s *site) withdrawn(ctx context.Context) (took float64, err error) {
+// each of the two writes to the last route gone, and come.
+func (s *site) withdrawn(ctx context.Context) (gone, back float64, err error) {
 	n := s.routes.count()
 	before := time.Now()
 	if err := s.lab.API().Delete(ctx, lab.Advertisement("all")); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	at, err := s.routes.waitCount(ctx, 0)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	again := time.Now()
 	if err := s.lab.API().Create(ctx, lab.Advertisement("all")); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	_, err = s.routes.waitCount(ctx, n)
-	return milliseconds(at.Sub(before)), err
+	all, err := s.routes.waitCount(ctx, n)
+	return milliseconds(at.Sub(before)), milliseconds(all.Sub(again)), err
 }
 
 // edited changes the communities of the advertisement of everything: from the

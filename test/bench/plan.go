@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -19,6 +20,8 @@ const (
 	// comparedAt is the number of Services at which ways are compared: FRR 8.4 takes
 	// minutes to load more in prefix-lists.
 	comparedAt = 1000
+	// slowGates are as many gates as are opened where kube-proxy takes 10 s for each.
+	slowGates = 5
 	// slowRuns of single Services where frr-reload.py does everything.
 	slowRuns = 3
 )
@@ -49,7 +52,13 @@ var (
 	whatBurst     = fmt.Sprintf("%d Services created: last write → last route", burstSize)
 	whatWriting   = fmt.Sprintf("%d Services created: the writes to the API", burstSize)
 	whatApplies   = fmt.Sprintf("%d Services created: applies", burstSize)
+	whatBurstUp   = fmt.Sprintf("%d Services' endpoints become ready: last write → last route", burstSize)
+	whatBurstDown = fmt.Sprintf("%d Services' endpoints become not ready: last write → last withdrawal", burstSize)
+	whatBurstRate = fmt.Sprintf("%d Services' endpoints become ready: Services written each second", burstSize)
+	whatBurstRuns = fmt.Sprintf("%d Services' endpoints become ready: applies", burstSize)
 	whatWithdrawn = "all withdrawn at once"
+	whatAnnounced = "all announced at once"
+	whatUnproxied = "endpoints ready → update, kube-proxy stopped"
 	whatRestart   = "FRR killed: bgpd up → all routes"
 	whatEdited    = "communities of all edited → last update"
 	whatPeerRuns  = "peer added → FRR runs it"
@@ -65,41 +74,67 @@ type stage struct {
 	results []Result
 }
 
-// ofVersion measures with one release of FRR, from few to many Services.
-func ofVersion(ctx context.Context, version frr.Version, o options) (results []Result, err error) {
-	began := time.Now()
-	s, err := newSite(ctx, version)
+// ofSite measures from few to many Services, with each release of FRR. The Services
+// are made once for all. What goes wrong is told by the error; the rest goes on.
+func ofSite(ctx context.Context, o options, keep func([]Result) error) (err error) {
+	s, err := newSite(ctx, frr.Version(o.versions[0]))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.close()
+	var all []Result
 	for _, present := range slices.Sorted(slices.Values(o.present)) {
-		st := &stage{site: s, runs: o.runs}
-		err := st.measure(ctx, present, present == slices.Max(o.present))
-		for _, r := range st.results {
-			r.FRR, r.Present = string(version), present
-			results = append(results, r)
+		s.wantSpares = 0
+		if present > 0 {
+			s.wantSpares = burstSize
 		}
-		if err != nil {
-			return results, fmt.Errorf("%d Services: %w", present, err)
+		if err := within(ctx, fillTimeout, func(ctx context.Context) error { return s.fill(ctx, present) }); err != nil {
+			return errors.Join(err, fmt.Errorf("filling with %d Services", present))
+		}
+		for _, version := range o.versions {
+			began := time.Now()
+			st := &stage{site: s, runs: o.runs}
+			failed := within(ctx, stepTimeout, func(ctx context.Context) error { return s.use(ctx, frr.Version(version)) })
+			if failed == nil {
+				failed = st.measure(ctx, present, present == slices.Max(o.present))
+			}
+			for i := range st.results {
+				st.results[i].FRR, st.results[i].Present = version, present
+			}
+			all = append(all, st.results...)
+			if failed != nil {
+				err = errors.Join(err, fmt.Errorf("FRR %s, %d Services: %w", version, present, failed))
+			}
+			if ctx.Err() != nil {
+				return errors.Join(err, context.Cause(ctx))
+			}
+			fmt.Fprintf(os.Stderr, "bench: FRR %s, %d Services took %s\n", version, present, time.Since(began).Round(time.Second))
+			if kept := keep(append(slices.Clone(all), growth(all)...)); kept != nil {
+				return errors.Join(err, kept)
+			}
 		}
 	}
-	results = append(results, growth(results)...)
-	fmt.Fprintf(os.Stderr, "bench: FRR %s took %s\n", version, time.Since(began).Round(time.Second))
-	return results, nil
+	return err
+}
+
+// within bounds what something may take.
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %s", limit))
+	defer cancel()
+	return do(ctx)
 }
 
 // growth of one changed Service's time with the number of Services.
 func growth(results []Result) []Result {
-	var without float64
+	without := map[string]float64{}
 	var grown []Result
 	for _, r := range results {
 		switch {
 		case r.What != whatReady+atRouter || r.Way != "":
 		case r.Present == 0:
-			without = r.Median
-		case without > 0:
-			g := summary("median of \""+r.What+"\", times that with no Service", "times", []float64{r.Median / without}, target{median: 1.5})
+			without[r.FRR] = r.Median
+		case without[r.FRR] > 0:
+			g := summary("median of \""+r.What+"\", times that with no Service", "times", []float64{r.Median / without[r.FRR]}, target{median: 1.5})
 			g.FRR, g.Present = r.FRR, r.Present
 			grown = append(grown, g)
 		}
@@ -113,32 +148,36 @@ type part struct {
 	do   func(context.Context) error
 }
 
-// measure what there is to know with so many Services; last: they are the most.
-func (s *stage) measure(ctx context.Context, present int, last bool) error {
-	parts := []part{
-		{"filling", func(ctx context.Context) error { return s.fill(ctx, present) }},
-		{"single Services", s.single},
-	}
+// partTimeout bounds a part: one that hangs mustn't cost the others.
+const partTimeout = 8 * time.Minute
+
+// measure what there is to know with so many Services; last: they are the most. A
+// part that fails doesn't keep the others from being measured.
+func (s *stage) measure(ctx context.Context, present int, last bool) (failed error) {
+	parts := []part{{"single Services", s.single}, {"gates", s.opening}}
 	if present > 0 {
 		parts = append(parts, part{"frr-reload", s.slowly}, part{"all at once", s.many})
 	}
 	if last {
-		parts = append(parts, part{"a peer", s.peers}, part{"FRR's restart", s.restarts}, part{"costs", s.agentCosts})
+		parts = append(parts, part{"a peer", s.peers}, part{"FRR's restart", s.restarts}, part{"costs", s.agentCosts}, part{"without kube-proxy", s.unproxied})
 	}
 	if present == comparedAt {
-		parts = append(parts, part{"comparison", s.compared})
+		parts = append(parts, part{"comparison", s.compared}, part{"creations", s.creations})
 	}
 	if present > 0 {
 		parts = append(parts, part{"bursts", s.bursts})
 	}
 	for _, p := range parts {
-		began := time.Now()
-		if err := p.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+		began, outcome := time.Now(), "done"
+		if err := within(ctx, partTimeout, p.do); err != nil {
+			failed, outcome = errors.Join(failed, fmt.Errorf("%s: %w", p.name, err)), "FAILED: "+err.Error()
 		}
-		fmt.Fprintf(os.Stderr, "bench: %d Services: %s (%s)\n", present, p.name, time.Since(began).Round(100*time.Millisecond))
+		fmt.Fprintf(os.Stderr, "bench: FRR %s, %d Services: %s: %s (%s)\n", s.version, present, p.name, outcome, time.Since(began).Round(100*time.Millisecond))
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return nil
+	return failed
 }
 
 func (s *stage) note(results ...Result) { s.results = append(s.results, results...) }
@@ -162,9 +201,34 @@ func (s *stage) single(ctx context.Context) error {
 	}
 	s.note(up.results(whatLocal, localTarget)...)
 	s.note(down.results(whatLocalDown, localTarget)...)
-	opened, err := s.gates(ctx, s.runs/2)
-	s.note(opened.results(whatGate, localTarget)...)
+	return nil
+}
+
+// opening of gates, which kube-proxy takes seconds for where there are many Services.
+func (s *stage) opening(ctx context.Context) error {
+	runs := s.runs / 2
+	if len(s.present) > comparedAt {
+		runs = min(runs, slowGates)
+	}
+	opened, err := s.gates(ctx, runs)
+	if len(opened.told) > 0 {
+		s.note(opened.results(whatGate, localTarget)...)
+	}
 	return err
+}
+
+// unproxied is the same as single without kube-proxy, which writes its rules on the
+// same processors at each change: it tells what of the time is its.
+func (s *stage) unproxied(ctx context.Context) error {
+	s.node().Stop(node.KubeProxy, 0)
+	up, _, err := s.readiness(ctx, s.runs/2, "Cluster")
+	if err == nil {
+		s.note(up.results(whatUnproxied, noTarget)[0])
+	}
+	if err := errors.Join(err, s.node().StartContainer(node.KubeProxy)); err != nil {
+		return err
+	}
+	return s.settle(ctx)
 }
 
 // results of both moments; the target is about the first: what the router makes of
@@ -218,7 +282,14 @@ func (s *stage) many(ctx context.Context) error {
 	if len(s.present) == withdrawSize {
 		want = manyTarget
 	}
-	return s.repeat(whatWithdrawn, want, func(int) (float64, error) { return s.withdrawn(ctx) })
+	var announced []float64
+	err = s.repeat(whatWithdrawn, want, func(int) (float64, error) {
+		gone, back, err := s.withdrawn(ctx)
+		announced = append(announced, back)
+		return gone, err
+	})
+	s.note(summary(whatAnnounced, "ms", announced, noTarget))
+	return err
 }
 
 func (s *stage) restarts(ctx context.Context) error {
@@ -236,14 +307,27 @@ func (s *stage) peers(ctx context.Context) error {
 	return err
 }
 
+// creations of many Services, as fast as the API server takes them.
+func (s *stage) creations(ctx context.Context) error {
+	b, err := s.createdBurst(ctx)
+	if err != nil {
+		return err
+	}
+	s.note(summary(whatBurst, "ms", []float64{b.routes}, manyTarget),
+		summary(whatWriting, "ms", []float64{b.writing}, noTarget), summary(whatApplies, "", []float64{float64(b.applies)}, noTarget))
+	return nil
+}
+
+// bursts of endpoints that become ready: one write each, which is as many changes a
+// second as this API server can bring about.
 func (s *stage) bursts(ctx context.Context) error {
-	var writing, applies []float64
-	err := s.repeat(whatBurst, manyTarget, func(int) (float64, error) {
-		b, err := s.burst(ctx, burstSize)
-		writing, applies = append(writing, b.writing), append(applies, float64(b.applies))
-		return b.routes, err
+	var rates, applies, downs []float64
+	err := s.repeat(whatBurstUp, manyTarget, func(int) (float64, error) {
+		up, down, err := s.readyBurst(ctx)
+		rates, applies, downs = append(rates, up.rate), append(applies, float64(up.applies)), append(downs, down.routes)
+		return up.routes, err
 	})
-	s.note(summary(whatWriting, "ms", writing, noTarget), summary(whatApplies, "", applies, appliesAtMost))
+	s.note(summary(whatBurstDown, "ms", downs, manyTarget), summary(whatBurstRuns, "", applies, appliesAtMost), summary(whatBurstRate, "", rates, noTarget))
 	return err
 }
 

@@ -107,6 +107,11 @@ func (s *site) settle(ctx context.Context) error {
 			return 0, err
 		}
 		manager, err := s.processor(s.lab.Managers()[0])
+		if proxy := s.node().Container(node.KubeProxy); proxy != nil && err == nil {
+			var more time.Duration
+			more, err = s.processor(proxy)
+			agent += more
+		}
 		return agent + manager, err
 	}
 	for end := time.Now().Add(settleLimit); time.Now().Before(end); {

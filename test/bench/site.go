@@ -28,6 +28,9 @@ const (
 	writers = 16
 	// endpointsEach Service has, on its node.
 	endpointsEach = 3
+	// proxyMinSync is kube-proxy's default: it writes its rules at once, and not again
+	// within this time.
+	proxyMinSync = time.Second
 )
 
 // pool that all addresses come from: room for more than 10,000.
@@ -39,14 +42,18 @@ type site struct {
 	routes  *arrivals
 	version frr.Version
 	next    int
-	// present are the names of the Services that were made to be there.
-	present []string
+	// present are the names of the Services that were made to be there; spares are some
+	// more whose endpoints aren't ready, wantSpares how many there shall be.
+	present, spares []string
+	wantSpares      int
+	// given counts the addresses that fill gave out.
+	given int
 }
 
 // newSite brings up a site with a session and nothing announced.
 func newSite(ctx context.Context, version frr.Version) (*site, error) {
 	l, err := lab.New(ctx, lab.Options{
-		Nodes: 1, FRR: version,
+		Nodes: 1, FRR: version, ProxyMinSync: proxyMinSync,
 		Routers: []lab.RouterOptions{{Name: routerName, Make: router.FRR}, {Name: secondRouter, Make: router.BIRD}},
 	})
 	if err != nil {
@@ -145,19 +152,6 @@ func (s *site) names(n int) []string {
 		names[i] = s.name()
 	}
 	return names
-}
-
-// fill brings the announced Services to a number.
-func (s *site) fill(ctx context.Context, n int) error {
-	missing := s.names(n - len(s.present))
-	if _, err := s.add(ctx, missing, true); err != nil {
-		return err
-	}
-	s.present = append(s.present, missing...)
-	if _, err := s.routes.waitCount(ctx, n); err != nil {
-		return err
-	}
-	return s.settle(ctx)
 }
 
 // address of a Service, once it has one.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -93,6 +94,17 @@ func (l *Lab) startManagers(ctx context.Context) error {
 	return nil
 }
 
+// StopManagers ends the managers for good; StartManagers starts as many again.
+func (l *Lab) StopManagers(grace time.Duration) {
+	for _, m := range l.managers {
+		m.Stop(grace)
+	}
+	l.managers = nil
+}
+
+// StartManagers starts the managers that were stopped.
+func (l *Lab) StartManagers(ctx context.Context) error { return l.startManagers(ctx) }
+
 // Managers are the replicas of the manager.
 func (l *Lab) Managers() []*kubelet.Container { return l.managers }
 
@@ -148,7 +160,7 @@ func (l *Lab) nodeConfig(i int) node.Config {
 	return node.Config{
 		Name: name, Dir: filepath.Join(l.dir.path, name), FRRVersion: version,
 		IPv4: host(4, firstNodeHost+i).Addr(), IPv6: host(6, firstNodeHost+i).Addr(),
-		PodCIDR4: podCIDR(4, i), PodCIDR6: podCIDR(6, i), ClusterCIDRs: ClusterCIDRs,
+		ProxyMinSync: l.options.ProxyMinSync, PodCIDR4: podCIDR(4, i), PodCIDR6: podCIDR(6, i), ClusterCIDRs: ClusterCIDRs,
 		AgentArgs: l.options.AgentArgs, ReloaderArgs: l.options.ReloaderArgs, ExchangeSize: l.options.ExchangeSize,
 		Programs: l.programs(), Source: l.source, Count: &l.count,
 		Plug: func(box *sandbox.Box) error { return l.plugNode(box, i) },

@@ -186,6 +186,9 @@ type Options struct {
 	// AgentArgs and ReloaderArgs are added to the command lines on every node,
 	// ManagerArgs to the managers'.
 	AgentArgs, ReloaderArgs, ManagerArgs []string
+	// ProxyMinSync is kube-proxy's minSyncPeriod, 100 ms if 0: scenarios needn't wait
+	// for its default, 1 s.
+	ProxyMinSync time.Duration
 	// ExchangeSize makes each node's exchange directory a file system of that many
 	// bytes, which can be filled; 0: as large as the disk.
 	ExchangeSize int

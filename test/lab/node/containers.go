@@ -1,12 +1,17 @@
 package node
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/herald-lb/herald/reloader/exchange"
 	"github.com/herald-lb/herald/test/lab/binaries"
+	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/kubelet"
 	"github.com/herald-lb/herald/test/lab/sandbox"
 	"github.com/herald-lb/herald/test/thirdparty"
@@ -50,6 +55,29 @@ func (n *Node) StartContainer(name string, args ...string) error {
 	}
 	return n.startContainer(name, args)
 }
+
+// SetFRR lets the node's FRR and reloader run from another release, as on a node that
+// never ran the former one: what FRR would start with is gone.
+func (n *Node) SetFRR(version frr.Version) error {
+	for _, name := range []string{Reloader, FRR} {
+		n.Stop(name, stopGrace)
+	}
+	if err := os.Remove(filepath.Join(n.FRRDir(), exchange.StartupFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	n.mu.Lock()
+	n.cfg.FRRVersion = version
+	n.mu.Unlock()
+	for _, name := range []string{FRR, Reloader} {
+		if err := n.StartContainer(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stopGrace is how long a container may take to end by itself.
+const stopGrace = 5 * time.Second
 
 func (n *Node) startContainer(name string, args []string) error {
 	spec := kubelet.Spec{Name: n.cfg.Name + "/" + name, LogFile: n.LogFile(name), Box: hostBox(n.box)}
@@ -126,9 +154,9 @@ hostnameOverride: %s
 clusterCIDR: %q
 detectLocalMode: ClusterCIDR
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
-nftables: {syncPeriod: 30s, minSyncPeriod: 100ms}
+nftables: {syncPeriod: 30s, minSyncPeriod: %s}
 healthzBindAddress: 0.0.0.0:10256
 metricsBindAddress: 127.0.0.1:10249
-`, n.cfg.ProxyKubeconfig, n.cfg.Name, n.cfg.ClusterCIDRs)
+`, n.cfg.ProxyKubeconfig, n.cfg.Name, n.cfg.ClusterCIDRs, cmp.Or(n.cfg.ProxyMinSync, 100*time.Millisecond))
 	return os.WriteFile(n.proxyConfigFile(), []byte(config), 0o644)
 }

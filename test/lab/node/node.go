@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -49,6 +50,9 @@ type Config struct {
 	AgentKubeconfig, ProxyKubeconfig string
 	// ClusterCIDRs are the ranges of all pods, for kube-proxy.
 	ClusterCIDRs string
+	// ProxyMinSync is the least time between two of kube-proxy's writes of its rules,
+	// 100 ms if 0.
+	ProxyMinSync time.Duration
 	// AgentArgs and ReloaderArgs are added to the programs' command lines.
 	AgentArgs, ReloaderArgs []string
 	// ExchangeSize of the exchange directory's own file system; 0: it has none.

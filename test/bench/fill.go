@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/reloader/exchange"
+	"github.com/herald-lb/herald/test/lab/frr"
+	"github.com/herald-lb/herald/test/lab/node"
+	"github.com/herald-lb/herald/test/lab/router"
+	"github.com/herald-lb/herald/test/lab/wait"
+)
+
+// fillTimeout bounds the making of all Services.
+const fillTimeout = 15 * time.Minute
+
+// givenFrom is the first address that fill gives: the manager gives from the pool's
+// beginning, and the comparison takes its end.
+var givenFrom = netip.MustParseAddr("10.64.64.0")
+
+// fill brings the announced Services to a number. It isn't measured, so that it is
+// made cheap: manager and kube-proxy rest meanwhile, and the benchmark writes the
+// status that the manager would, three writes a Service instead of five.
+func (s *site) fill(ctx context.Context, n int) error {
+	ready := s.names(n - len(s.present))
+	spares := s.names(s.wantSpares - len(s.spares))
+	if len(ready)+len(spares) == 0 {
+		return nil
+	}
+	conditions, err := s.conditions(ctx)
+	if err != nil {
+		return err
+	}
+	s.node().Stop(node.KubeProxy, 0)
+	s.lab.StopManagers(agentGrace)
+	began := time.Now()
+	for _, some := range []struct {
+		names []string
+		ready bool
+	}{{ready, true}, {spares, false}} {
+		first := s.given
+		s.given += len(some.names)
+		addresses := make(map[string]netip.Addr, len(some.names))
+		for i, name := range some.names {
+			addresses[name] = after(givenFrom, first+i)
+		}
+		err := s.each(ctx, some.names, func(ctx context.Context, name string) error {
+			return s.put(ctx, name, addresses[name], some.ready, conditions)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(os.Stderr, "bench: made %d Services, %.0f writes a second\n", len(ready)+len(spares), 3*float64(len(ready)+len(spares))/time.Since(began).Seconds())
+	s.present, s.spares = append(s.present, ready...), append(s.spares, spares...)
+	if err := s.lab.StartManagers(ctx); err != nil {
+		return err
+	}
+	if err := s.node().StartContainer(node.KubeProxy); err != nil {
+		return err
+	}
+	if _, err := s.routes.waitCount(ctx, n); err != nil {
+		return err
+	}
+	return s.settle(ctx)
+}
+
+// put makes one Service with its endpoints and with what the manager would say of it.
+func (s *site) put(ctx context.Context, name string, address netip.Addr, ready bool, conditions []metav1.Condition) error {
+	if err := s.lab.API().Create(ctx, slice(name, ready)); err != nil {
+		return err
+	}
+	svc := service(name)
+	if err := s.lab.API().Create(ctx, svc); err != nil {
+		return err
+	}
+	svc.Status.Conditions = conditions
+	svc.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address.String()}}
+	return s.lab.API().Status().Update(ctx, svc)
+}
+
+// conditions are what the manager writes on an announced Service: that of one that is
+// made as usual.
+func (s *site) conditions(ctx context.Context) ([]metav1.Condition, error) {
+	name, before := s.name(), s.routes.count()
+	if _, err := s.add(ctx, []string{name}, true); err != nil {
+		return nil, err
+	}
+	svc := service(name)
+	err := wait.Until(ctx, "the conditions of a Service", stepTimeout, func(ctx context.Context) (bool, error) {
+		err := s.lab.API().Get(ctx, crclient.ObjectKeyFromObject(svc), svc)
+		return meta.IsStatusConditionTrue(svc.Status.Conditions, v1alpha1.ConditionAnnounced), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.remove(ctx, []string{name}); err != nil {
+		return nil, err
+	}
+	_, err = s.routes.waitCount(ctx, before)
+	return svc.Status.Conditions, err
+}
+
+// after is the address so many behind another one.
+func after(addr netip.Addr, n int) netip.Addr {
+	bytes := addr.As4()
+	value := uint32(bytes[0])<<24 | uint32(bytes[1])<<16 | uint32(bytes[2])<<8 | uint32(bytes[3])
+	value += uint32(n)
+	return netip.AddrFrom4([4]byte{byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value)})
+}
+
+// use another release of FRR on the node, with all Services that are there.
+func (s *site) use(ctx context.Context, version frr.Version) error {
+	if s.version == version {
+		return nil
+	}
+	if err := s.node().SetFRR(version); err != nil {
+		return err
+	}
+	s.version = version
+	if _, err := s.lab.WaitEstablished(ctx, s.lab.Router(routerName), router.IPv4); err != nil {
+		return err
+	}
+	file, err := exchange.ReadConfig(s.node().ExchangeDir())
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Join(s.node().ExchangeDir(), exchange.ConfigFile), err)
+	}
+	if err := s.applied(ctx, file.Hash); err != nil {
+		return err
+	}
+	if _, err := s.routes.waitCount(ctx, len(s.present)); err != nil {
+		return err
+	}
+	return s.settle(ctx)
+}
