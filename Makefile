@@ -124,6 +124,10 @@ test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, s
 e2e: deps thirdparty-cluster $(HELM) ## Herald installed (kustomize, Helm, OLM's bundle), upgraded, removed on a real cluster on this machine (root).
 	HERALD_REQUIRE_LAB=1 HERALD_HELM=$(HELM) go test -json -tags e2e -timeout 25m -count=1 -p 1 ./test/cluster ./test/e2e | go run ./test/tally -may-skip -save dist/tally/e2e
 
+.PHONY: survival
+survival: deps thirdparty-cluster ## Connections that break when nodes come and go, on a real cluster; SURVIVAL='-proxy nftables -events drain' measures less (root).
+	go run ./test/survival $(SURVIVAL)
+
 .PHONY: scenarios
 scenarios: deps thirdparty build ## The numbered scenarios on the lab; FOCUS='D1|S8' picks some (root).
 	HERALD_REQUIRE_LAB=1 go test -timeout 25m -count=1 ./test/scenarios -ginkgo.v -ginkgo.focus='$(FOCUS)'

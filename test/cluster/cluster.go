@@ -26,6 +26,8 @@ type Options struct {
 	Nodes int
 	// Images that every node has: there is no registry.
 	Images []archive.Image
+	// ProxyMode is kube-proxy's: nftables if empty, or iptables.
+	ProxyMode string
 	// Log takes progress; nothing is said if nil.
 	Log io.Writer
 }
@@ -60,6 +62,9 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	if o.Nodes == 0 {
 		o.Nodes = 3
+	}
+	if o.ProxyMode == "" {
+		o.ProxyMode = "nftables"
 	}
 	if o.Log == nil {
 		o.Log = io.Discard

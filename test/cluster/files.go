@@ -28,6 +28,7 @@ type fileData struct {
 	Name, CgroupRoot, Etc, Pause string
 	PodCIDR4, PodCIDR6, AllCIDRs string
 	ClusterDNS, CNIBin, CNI      string
+	ProxyMode                    string
 }
 
 // kubelet: limits are low and garbage isn't collected, because the machine's
@@ -60,7 +61,7 @@ nodeStatusUpdateFrequency: 4s
 	etcDir + "/" + proxyFile: `apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 clientConnection: {kubeconfig: {{.Etc}}/proxy.kubeconfig}
-mode: nftables
+mode: {{.ProxyMode}}
 hostnameOverride: {{.Name}}
 clusterCIDR: {{.AllCIDRs}}
 detectLocalMode: ClusterCIDR
@@ -106,7 +107,7 @@ func (n *Node) writeFiles() error {
 	data := fileData{
 		Name: n.Name(), CgroupRoot: group, Etc: etcDir, Pause: pauseImage,
 		PodCIDR4: n.site.PodCIDRs[0].String(), PodCIDR6: n.site.PodCIDRs[1].String(), AllCIDRs: lab.ClusterCIDRs,
-		ClusterDNS: "10.96.0.10", CNIBin: "/usr/lib/cni", CNI: cniDir,
+		ClusterDNS: "10.96.0.10", ProxyMode: n.cluster.options.ProxyMode, CNIBin: "/usr/lib/cni", CNI: cniDir,
 	}
 	for name, text := range files {
 		t, err := template.New(name).Option("missingkey=error").Parse(text)

@@ -27,6 +27,7 @@ type Node struct {
 	mu    sync.Mutex
 	box   *sandbox.Box
 	boots int
+	proxy *sandbox.Process
 }
 
 // Directories in a node.
@@ -133,8 +134,18 @@ func (n *Node) StartKubeProxy() error {
 	return n.startKubeProxy()
 }
 
+// KillKubeProxy ends kube-proxy at once, if it runs. Its rules stay.
+func (n *Node) KillKubeProxy() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.proxy != nil {
+		n.proxy.Kill()
+	}
+}
+
 func (n *Node) startKubeProxy() error {
-	_, err := n.start(filepath.Join(kubernetesDir, KubeProxy), "--config="+etcDir+"/"+proxyFile, "--v=2")
+	var err error
+	n.proxy, err = n.start(filepath.Join(kubernetesDir, KubeProxy), "--config="+etcDir+"/"+proxyFile, "--v=2")
 	return err
 }
 

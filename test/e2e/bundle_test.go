@@ -8,6 +8,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"github.com/herald-lb/herald/test/cluster"
 )
 
 // namespace is what a user makes before an operator is installed there by OLM.
@@ -34,7 +36,7 @@ var _ = Describe("Herald installed by the bundle's manifests, as OLM would", Ord
 		kubectl(ctx, "wait", "--for=condition=Established", "crd/heralds.herald-lb.io", "--timeout=60s")
 		apply(ctx, text(b.install(firstVersion)))
 		kubectl(ctx, "apply", "--server-side", "--filename="+filepath.Join(b.dir, "after-install.yaml"))
-		apply(ctx, heraldObject)
+		apply(ctx, cluster.HeraldObject)
 		waitHerald(ctx, firstVersion)
 		web = announce(ctx)
 		web.expectSpread(ctx)

@@ -4,18 +4,12 @@ package e2e
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/herald-lb/herald/test/cluster"
-	"github.com/herald-lb/herald/test/lab/binaries"
 )
 
 // system is the namespace that config/ installs into.
@@ -34,28 +28,13 @@ func apply(ctx context.Context, manifest string) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
-// overlay is a kustomization over config/default with the image of a version, as
-// docs/install.md tells users to make one. It returns its directory.
+// overlay is cluster.Overlay.
 func overlay(version string) string {
 	GinkgoHelper()
-	source, err := binaries.Source()
+	dir, err := site.Overlay(version)
 	Expect(err).NotTo(HaveOccurred())
-	dir := filepath.Join(site.Dir(), "overlay")
-	Expect(os.MkdirAll(dir, 0o755)).To(Succeed())
-	base, err := filepath.Rel(dir, filepath.Join(source, "config", "default"))
-	Expect(err).NotTo(HaveOccurred())
-	text := fmt.Sprintf("resources: [%s]\nimages:\n  - {name: ghcr.io/herald-lb/herald, newName: localhost/herald, newTag: %s}\n", base, version)
-	Expect(os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o644)).To(Succeed())
 	return dir
 }
-
-// heraldObject starts FRR and the agents on all nodes.
-const heraldObject = `
-apiVersion: herald-lb.io/v1alpha1
-kind: Herald
-metadata: {name: default}
-spec: {frrImage: ` + cluster.FRRImage + `}
-`
 
 // waitHerald waits until all agents and FRRs are there and the agents are of a
 // version.

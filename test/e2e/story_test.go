@@ -23,7 +23,7 @@ var _ = Describe("Herald installed by kustomize", Ordered, func() {
 	It("E1 is installed by its kustomization and the Herald object", func(ctx context.Context) {
 		kubectl(ctx, "apply", "--server-side", "--kustomize="+overlay(firstVersion))
 		kubectl(ctx, "wait", "--for=condition=Established", "crd/heralds.herald-lb.io", "--timeout=60s")
-		apply(ctx, heraldObject)
+		apply(ctx, cluster.HeraldObject)
 		waitHerald(ctx, firstVersion)
 		Expect(frrPods(ctx)).To(HaveLen(len(allNodes)))
 	}, SpecTimeout(specTimeout))

@@ -1,7 +1,7 @@
 // Command echo is the lab's pod: it says which pod and node answered.
 //
 // On every port it answers HTTP (GET / → one JSON line) over IPv4 and IPv6, and
-// UDP datagrams with the same line.
+// UDP datagrams with the same line. With -flows it serves long-lived traffic too.
 package main
 
 import (
@@ -11,7 +11,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
+
+	"github.com/herald-lb/herald/test/survival/flow"
 )
 
 // Answer is what a client reads.
@@ -25,12 +29,17 @@ func main() {
 	pod := flag.String("pod", "", "name of the pod")
 	node := flag.String("node", "", "name of the node")
 	ports := flag.String("ports", "8080", "ports to listen on, separated by commas")
+	flows := flag.String("flows", "", "port to serve package flow's long-lived traffic on; empty: none")
 	flag.Parse()
 	answer := func(client string) []byte {
 		line, _ := json.Marshal(Answer{Pod: *pod, Node: *node, Client: client}) // strings always marshal
 		return append(line, '\n')
 	}
 	failed := make(chan error)
+	if *flows != "" {
+		signal.Ignore(syscall.SIGTERM) // it serves what it has until it is killed
+		go func() { failed <- flow.Serve(*flows) }()
+	}
 	for port := range strings.SplitSeq(*ports, ",") {
 		go func() { failed <- serveHTTP(port, answer) }()
 		go func() { failed <- serveUDP(port, answer) }()

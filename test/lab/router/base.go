@@ -44,13 +44,22 @@ func (b *base) setConfig(c Config) {
 // Box implements Router.
 func (b *base) Box() *sandbox.Box { return b.host }
 
+// fiveTuple are the header fields that routers hash: addresses, protocol and ports
+// (fib_multipath_hash_fields of the kernel's ip-sysctl).
+const fiveTuple = "55"
+
 // Sysctls make a box forward, and choose among equal next hops by the header
-// fields of a connection, ports included (the 5-tuple).
+// fields of a connection, ports included (the 5-tuple). The policy is "custom" (3):
+// that of layer 4 (1) takes the hash that the client's socket has left with the packet,
+// as client and router are one kernel here, and TCP makes that anew when it
+// retransmits, so that a connection would change its way by itself.
 var Sysctls = map[string]string{
 	"net.ipv4.ip_forward":                           "1",
 	"net.ipv6.conf.all.forwarding":                  "1",
-	"net.ipv4.fib_multipath_hash_policy":            "1",
-	"net.ipv6.fib_multipath_hash_policy":            "1",
+	"net.ipv4.fib_multipath_hash_policy":            "3",
+	"net.ipv6.fib_multipath_hash_policy":            "3",
+	"net.ipv4.fib_multipath_hash_fields":            fiveTuple,
+	"net.ipv6.fib_multipath_hash_fields":            fiveTuple,
 	"net.ipv4.conf.all.rp_filter":                   "0",
 	"net.ipv4.conf.default.rp_filter":               "0",
 	"net.ipv4.conf.all.ignore_routes_with_linkdown": "1",

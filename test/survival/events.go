@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/herald-lb/herald/test/lab/wait"
+)
+
+// event is something that happens to a site with connections on it.
+type event struct {
+	name string
+	// before prepares the site, before connections are opened; after puts it right
+	// again, when they are closed.
+	before, happens, after func(context.Context, *site) error
+	// onlyPreserved: there is nothing to see without preservation.
+	onlyPreserved bool
+	// crash: connections of a dead node are lost whatever anybody does.
+	crash bool
+}
+
+// victim is the node that events happen to.
+const victim = "node2"
+
+// events in the order in which they are measured; that of a crash is the last, as the
+// node comes back as another one.
+var events = []event{
+	{
+		name: "nothing happens", happens: func(context.Context, *site) error { return nil },
+	},
+	{
+		name:    "drain of a node",
+		happens: func(ctx context.Context, s *site) error { return s.drain(ctx, victim) },
+		after:   func(ctx context.Context, s *site) error { return s.undrain(ctx, victim) },
+	},
+	{
+		name:    "a node comes",
+		before:  func(ctx context.Context, s *site) error { return s.without(ctx, victim) },
+		happens: func(ctx context.Context, s *site) error { return s.with(ctx, victim) },
+	},
+	{
+		name:    "a node's routes go",
+		happens: func(ctx context.Context, s *site) error { return s.without(ctx, victim) },
+		after:   func(ctx context.Context, s *site) error { return s.with(ctx, victim) },
+	},
+	{
+		name:    "routers hash anew",
+		happens: func(_ context.Context, s *site) error { return s.rehash() },
+	},
+	{
+		name:    "20 changes in 10 s",
+		happens: func(ctx context.Context, s *site) error { return s.changes(ctx, 20, 10*time.Second) },
+	},
+	{
+		name: "kube-proxy restarted, routers hash anew",
+		happens: func(_ context.Context, s *site) error {
+			for _, n := range s.cluster.Nodes() {
+				n.KillKubeProxy()
+				if err := n.StartKubeProxy(); err != nil {
+					return err
+				}
+			}
+			return s.rehash()
+		},
+	},
+	{
+		name:    "Herald's agents and relays killed, routers hash anew",
+		happens: func(ctx context.Context, s *site) error { return s.killed(ctx) },
+		after:   func(ctx context.Context, s *site) error { return s.ready(ctx) },
+	},
+	{
+		name: "switched on with connections open, routers hash anew", onlyPreserved: true,
+		before: func(ctx context.Context, s *site) error { return s.preserve(ctx, false) },
+		happens: func(ctx context.Context, s *site) error {
+			if err := s.preserve(ctx, true); err != nil {
+				return err
+			}
+			return s.rehash()
+		},
+	},
+	{
+		name: "rules changed with connections displaced", onlyPreserved: true,
+		happens: func(ctx context.Context, s *site) error {
+			if err := s.rehash(); err != nil {
+				return err
+			}
+			return s.anotherService(ctx)
+		},
+		after: func(ctx context.Context, s *site) error { return s.noOtherService(ctx) },
+	},
+	{
+		name: "pods rolled, old ones terminating, routers hash anew",
+		happens: func(ctx context.Context, s *site) error {
+			if _, err := s.cluster.Kubectl(ctx, "rollout", "restart", "daemonset/flows"); err != nil {
+				return err
+			}
+			if err := s.replaced(ctx); err != nil {
+				return err
+			}
+			return s.rehash()
+		},
+		after: func(ctx context.Context, s *site) error { return s.waitWorkload(ctx) },
+	},
+	{
+		name: "crash of a node", crash: true,
+		happens: func(ctx context.Context, s *site) error {
+			s.cluster.Node(victim).Crash()
+			return s.waitRoutes(ctx, s.others(victim)...)
+		},
+		after: func(ctx context.Context, s *site) error {
+			if err := s.cluster.Node(victim).Boot(ctx); err != nil {
+				return err
+			}
+			return s.waitRoutes(ctx, s.nodes...)
+		},
+	},
+}
+
+func (s *site) others(node string) []string {
+	var others []string
+	for _, n := range s.nodes {
+		if n != node {
+			others = append(others, n)
+		}
+	}
+	return others
+}
+
+// without takes a node's routes away, and with gives them back, by the label that
+// Kubernetes has for it; sessions stay.
+func (s *site) without(ctx context.Context, node string) error {
+	if err := s.label(ctx, node, true); err != nil {
+		return err
+	}
+	return s.waitRoutes(ctx, s.others(node)...)
+}
+
+func (s *site) with(ctx context.Context, node string) error {
+	if err := s.label(ctx, node, false); err != nil {
+		return err
+	}
+	return s.waitRoutes(ctx, s.nodes...)
+}
+
+// rehash has every router send each connection wherever another seed of its hash
+// says, as after a reboot.
+func (s *site) rehash() error {
+	for _, r := range s.cluster.Routers() {
+		seed := fmt.Sprint(1 + rand.Uint32()/2)
+		if err := r.Box().Sysctl(map[string]string{"net.ipv4.fib_multipath_hash_seed": seed}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// changes takes routes of one node after another away, and gives them back.
+func (s *site) changes(ctx context.Context, count int, within time.Duration) error {
+	ticker := time.NewTicker(within / time.Duration(count))
+	defer ticker.Stop()
+	for i := range count {
+		if err := s.label(ctx, s.nodes[i/2%len(s.nodes)], i%2 == 0); err != nil {
+			return err
+		}
+		<-ticker.C
+	}
+	return s.waitRoutes(ctx, s.nodes...)
+}
+
+// killed ends agents and relays on all nodes, and has the routers hash anew before
+// kubelets have started them again.
+func (s *site) killed(ctx context.Context) error {
+	for _, n := range s.cluster.Nodes() {
+		for _, what := range []string{"agent", "relay"} {
+			// Where nothing runs of it, there is nothing to kill.
+			_, _ = n.Box().Run(ctx, "pkill", "-KILL", "-f", "herald "+what)
+		}
+	}
+	return s.rehash()
+}
+
+func (s *site) ready(ctx context.Context) error {
+	if _, err := s.cluster.Kubectl(ctx, "rollout", "status", "daemonset/herald-agent", "--namespace="+system, "--timeout="+rollout.String()); err != nil {
+		return err
+	}
+	_, err := s.cluster.Kubectl(ctx, "wait", "heralds/default", "--for=condition=Ready", "--timeout="+rollout.String())
+	return err
+}
+
+// replaced waits until every pod of the workload has a successor that is ready; the
+// old ones go on serving.
+func (s *site) replaced(ctx context.Context) error {
+	return wait.Until(ctx, "all pods have successors", rollout, func(ctx context.Context) (bool, error) {
+		out, err := s.cluster.Kubectl(ctx, "get", "daemonset", "flows", "--output=jsonpath={.status.updatedNumberScheduled}/{.status.numberReady}")
+		want := fmt.Sprintf("%d/%d", len(s.nodes), len(s.nodes))
+		return out == want, fmt.Errorf("%s, want %s: %w", out, want, err)
+	})
+}
+
+func (s *site) drain(ctx context.Context, node string) error {
+	if _, err := s.cluster.Kubectl(ctx, "annotate", "node", node, drainAnnotation+"=survival"); err != nil {
+		return err
+	}
+	return s.waitRoutes(ctx, s.others(node)...)
+}
+
+func (s *site) undrain(ctx context.Context, node string) error {
+	if _, err := s.cluster.Kubectl(ctx, "annotate", "node", node, drainAnnotation+"-"); err != nil {
+		return err
+	}
+	return s.waitRoutes(ctx, s.nodes...)
+}
+
+const drainAnnotation = "herald-lb.io/drain"
+
+// anotherService changes what the nodes preserve, and noOtherService changes it back.
+func (s *site) anotherService(ctx context.Context) error {
+	svc := flowService(s.services[0])
+	svc.Name = "another"
+	svc.Spec.Selector = map[string]string{"app": "flows"}
+	return s.cluster.API().Create(ctx, svc)
+}
+
+func (s *site) noOtherService(ctx context.Context) error {
+	_, err := s.cluster.Kubectl(ctx, "delete", "service", "another", "--timeout="+rollout.String())
+	return err
+}
