@@ -21,16 +21,17 @@ import (
 	"github.com/herald-lb/herald/test/lab/wait"
 )
 
-// fillTimeout bounds the making of all Services.
-const fillTimeout = 15 * time.Minute
+// fillTimeout bounds the making of all Services: 10,000 take some 500 s of processor
+// time, most of it the API server's.
+const fillTimeout = 30 * time.Minute
 
 // givenFrom is the first address that fill gives: the manager gives from the pool's
 // beginning, and the comparison takes its end.
 var givenFrom = netip.MustParseAddr("10.64.64.0")
 
 // fill brings the announced Services to a number. It isn't measured, so that it is
-// made cheap: manager and kube-proxy rest meanwhile, and the benchmark writes the
-// status that the manager would, three writes a Service instead of five.
+// made cheap: manager, agent and kube-proxy rest meanwhile, and the benchmark writes
+// the status that the manager would, three writes a Service instead of five.
 func (s *site) fill(ctx context.Context, n int) error {
 	ready := s.names(n - len(s.present))
 	spares := s.names(s.wantSpares - len(s.spares))
@@ -41,7 +42,9 @@ func (s *site) fill(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	s.node().Stop(node.KubeProxy, 0)
+	for _, name := range []string{node.KubeProxy, node.Agent} {
+		s.node().Stop(name, agentGrace)
+	}
 	s.lab.StopManagers(agentGrace)
 	began := time.Now()
 	for _, some := range []struct {
@@ -66,8 +69,10 @@ func (s *site) fill(ctx context.Context, n int) error {
 	if err := s.lab.StartManagers(ctx); err != nil {
 		return err
 	}
-	if err := s.node().StartContainer(node.KubeProxy); err != nil {
-		return err
+	for _, name := range []string{node.KubeProxy, node.Agent} {
+		if err := s.node().StartContainer(name); err != nil {
+			return err
+		}
 	}
 	if _, err := s.routes.waitCount(ctx, n); err != nil {
 		return err

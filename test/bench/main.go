@@ -22,6 +22,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/herald-lb/herald/test/lab/frr"
 )
 
@@ -64,6 +67,7 @@ func main() {
 	flag.StringVar(&o.output, "o", "dist/bench.json", "file for the figures")
 	flag.StringVar(&o.docs, "docs", "", "directory of the documentation: tables are written into its performance.md, plots into its images")
 	flag.Parse()
+	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	work := run
 	if o.scale {
