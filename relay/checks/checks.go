@@ -37,7 +37,6 @@ func Machine(d exchange.Desired, local netip.Addr) []exchange.Problem {
 		func() *exchange.Problem { return dataplane(names(links), hasKubeProxy) },
 		func() *exchange.Problem { return portInUse(d.Tunnel.Port, links) },
 		func() *exchange.Problem { return tooSmall(d, local) },
-		reversePath,
 	} {
 		if p := check(); p != nil {
 			found = append(found, *p)
@@ -124,22 +123,23 @@ func tooSmall(d exchange.Desired, local netip.Addr) *exchange.Problem {
 	return &p
 }
 
-// reversePath finds the one case that the relay can't mend by itself: its device has
-// rp_filter 2 from the start, and the kernel takes the greater of that and "all".
-func reversePath() *exchange.Problem {
-	if _, err := os.Stat(filepath.Join(ipv4Conf, tunnel.Data)); err != nil {
-		return nil // no device yet: it will have the right value
-	}
+// ReversePath is why relayed packets would be dropped on their way in although the
+// device was given rp_filter 2: the kernel takes the greater of that and "all".
+func ReversePath() *exchange.Problem {
 	all, errAll := rpFilter("all")
 	device, errDevice := rpFilter(tunnel.Data)
 	if err := errors.Join(errAll, errDevice); err != nil {
 		p := problem(exchange.ReasonFailed, "rp_filter: %v", err)
 		return &p
 	}
+	return strict(all, device)
+}
+
+func strict(all, device int) *exchange.Problem {
 	if max(all, device) != 1 {
 		return nil
 	}
-	p := problem(exchange.ReasonRPFilter, "net.ipv4.conf.all.rp_filter is %d and that of %s %d: the kernel takes the greater, 1, and drops every relayed packet; something sets the latter back: set net.ipv4.conf.%s.rp_filter to 2, for example in /etc/sysctl.d", all, tunnel.Data, device, tunnel.Data)
+	p := problem(exchange.ReasonRPFilter, "net.ipv4.conf.all.rp_filter is %d and that of %s %d: the kernel takes the greater, 1, and drops every relayed packet; something on this node sets the latter back: set net.ipv4.conf.%s.rp_filter to 2 there", all, tunnel.Data, device, tunnel.Data)
 	return &p
 }
 

@@ -63,6 +63,7 @@ func New(o Options) (*Relay, error) {
 func (r *Relay) Run(ctx context.Context) {
 	w := newWatcher(r.Dir, r.Log)
 	go w.run(ctx)
+	go w.runLinks(ctx)
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()
 	for {
@@ -130,6 +131,8 @@ func (r *Relay) bring() []exchange.Problem {
 	}
 	if err := r.apply(w); err != nil {
 		problems = append(problems, kernelProblem(err))
+	} else if p := checks.ReversePath(); p != nil {
+		problems = append(problems, *p)
 	}
 	return problems
 }

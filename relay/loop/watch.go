@@ -6,8 +6,10 @@ import (
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
+	"github.com/vishvananda/netlink"
 
 	"github.com/herald-lb/herald/relay/exchange"
+	"github.com/herald-lb/herald/relay/tunnel"
 )
 
 // watcher notes changes of relay.json by watching its directory:
@@ -71,5 +73,20 @@ func (w *watcher) note() {
 	select {
 	case w.changed <- struct{}{}:
 	default:
+	}
+}
+
+// runLinks notes that the tunnel's devices were changed by somebody: rules name a
+// device by its index, and what is relayed to one that is gone is lost.
+func (w *watcher) runLinks(ctx context.Context) {
+	updates := make(chan netlink.LinkUpdate)
+	if err := netlink.LinkSubscribe(updates, ctx.Done()); err != nil {
+		w.log.Warn("devices can't be watched: they are looked at every few seconds", "error", err)
+		return
+	}
+	for update := range updates {
+		if name := update.Attrs().Name; name == tunnel.Data || name == tunnel.Claim {
+			w.note()
+		}
 	}
 }

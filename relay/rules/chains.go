@@ -26,7 +26,7 @@ func (t *table) addChains() {
 	t.hooked(chainTunnel, nftables.ChainHookInput, priorityTunnel)
 	t.hooked(chainClaims, nftables.ChainHookPrerouting, priorityClaims)
 	t.hooked(chainRelay, nftables.ChainHookPrerouting, priorityRelay)
-	for _, name := range []string{chainFromPeers, chainDisplaced, chainKnown, chainFlood, chainForget, chainGiveUp, chainPathMTU} {
+	for _, name := range []string{chainFromPeers, chainDisplaced, chainKnown, chainFlood, chainForget, chainGiveUp, chainReset, chainPathMTU} {
 		t.chain(name)
 	}
 	for _, p := range t.plan.Peers {
@@ -42,6 +42,7 @@ func (t *table) addRules() {
 	t.fromPeersRules()
 	t.displacedRules()
 	t.floodRules()
+	t.resetRules()
 	t.pathMTURules()
 }
 
@@ -74,7 +75,9 @@ func (t *table) claimRules() {
 // relayRules sort the packets, the many that concern nobody else first.
 func (t *table) relayRules() {
 	t.rule(chainRelay, fromDevice(t.plan.Data), goTo(chainFromPeers))
-	t.rule(chainRelay, inState(established), accept())
+	// One that was reset is no reason to keep a packet: its client may have opened
+	// another from the same port, on another node.
+	t.rule(chainRelay, inState(established), isAlive(), accept())
 	if len(t.plan.Peers) == 0 {
 		return // nobody to ask: no connection waits for an answer
 	}
@@ -83,10 +86,15 @@ func (t *table) relayRules() {
 	t.rule(chainRelay, t.isTooBig(), t.destination(), in(t.sets[setPathMTU]), inState(expr.CtStateBitINVALID), goTo(chainPathMTU))
 }
 
-// fromPeersRules: the owner keeps what is its own and says so.
+// fromPeersRules: the owner keeps what is its own and says so. A reset ends the
+// connection, so there is nothing to claim; and a connection that was reset isn't
+// owned, though conntrack remembers it: its client may have opened another one from
+// the same port, elsewhere.
 func (t *table) fromPeersRules() {
 	t.rule(chainFromPeers, t.isTooBig(), inState(expr.CtStateBitRELATED), count(counterPathMTUAccepted), accept())
 	t.rule(chainFromPeers, inState(expr.CtStateBitNEW|expr.CtStateBitINVALID|expr.CtStateBitRELATED|expr.CtStateBitUNTRACKED), drop())
+	t.rule(chainFromPeers, fromClient(), isReset(), count(counterClaimed), accept())
+	t.rule(chainFromPeers, isProtocol(protoTCP), isOver(), drop())
 	t.rule(chainFromPeers, fromClient(), count(counterClaimed), t.flowOfKey(),
 		change(t.sets[setClaims], update, over(perFlow, 2)), accept())
 	for _, p := range t.plan.Peers {
@@ -101,6 +109,7 @@ func (t *table) displacedRules() {
 		t.rule(chain, isProtocol(protoTCP), one(load(expr.PayloadBaseTransportHeader, tcpFlags, 1, word0)), masked(synMask, synOnly), accept())
 		t.rule(chain, isProtocol(protoUDP), one(load(expr.PayloadBaseTransportHeader, udpPayload, 1, word0)), masked(longHeader, longHeader), accept())
 	}
+	t.rule(chainDisplaced, isReset(), goTo(chainReset))
 	// Asked and not answered in time: whoever was the owner is it no more.
 	t.rule(chainDisplaced, t.flowKey(), in(t.sets[setAsked]), notIn(t.sets[setAsking]), goTo(chainForget))
 	for _, p := range t.plan.Peers {
@@ -139,6 +148,22 @@ func (t *table) floodRules() {
 	// kube-proxy in nftables mode has no rule for what conntrack calls invalid: a
 	// stray RST would circle between node and router until its TTL ends.
 	t.rule(chainGiveUp, count(counterUnclaimed), inState(expr.CtStateBitINVALID), drop())
+}
+
+// resetRules: a reset goes to whoever may have the connection, and leaves no memory:
+// the next packet with these ports belongs to another connection. It is of no use to
+// the local stack, which doesn't have it.
+func (t *table) resetRules() {
+	for _, p := range t.plan.Peers {
+		t.rule(chainReset, t.flowKey(), in(t.sets[learnedSet(p.Name)]), count(counterRelayed), t.copyTo(p, t.plan.Data), drop())
+	}
+	t.rule(chainReset, t.flowKey(), change(t.sets[setFloodRate], update, over(perFlow, 3)), count(counterUnclaimed), drop())
+	flood := t.plan.Limits.FloodsPerSecond
+	t.rule(chainReset, one(over(flood, max(flood/10, 5))), count(counterLimited), drop())
+	for _, p := range t.plan.Peers {
+		t.rule(chainReset, t.copyTo(p, t.plan.Data))
+	}
+	t.rule(chainReset, count(counterFlooded), drop())
 }
 
 // pathMTURules: no node is known for these, and one message is worth little.

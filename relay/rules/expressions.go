@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -78,6 +79,29 @@ func fromClient() []expr.Any {
 
 func (f *family) isTooBig() []expr.Any {
 	return do(isProtocol(f.icmp), []expr.Any{load(expr.PayloadBaseTransportHeader, icmpType, icmpTypeCode, word0), equals(f.tooBig...)})
+}
+
+const tcpRST = 0x04
+
+func isReset() []expr.Any {
+	return do(isProtocol(protoTCP), one(load(expr.PayloadBaseTransportHeader, tcpFlags, 1, word0)), masked(tcpRST, tcpRST))
+}
+
+// closeTimeout is how long conntrack keeps a TCP connection that was reset
+// (nf_conntrack_tcp_timeout_close); every state of a living one has a longer one,
+// which the packet itself has just renewed.
+const closeTimeout = 10 * time.Second
+
+// isOver and isAlive tell TCP connections that were reset from all others.
+func isOver() []expr.Any  { return expiresIn(expr.CmpOpLte) }
+func isAlive() []expr.Any { return expiresIn(expr.CmpOpGt) }
+
+func expiresIn(op expr.CmpOp) []expr.Any {
+	return []expr.Any{
+		&expr.Ct{Key: expr.CtKeyEXPIRATION, Register: word0}, // milliseconds, in the host's byte order
+		&expr.Byteorder{SourceRegister: word0, DestRegister: word0, Op: expr.ByteorderHton, Len: 4, Size: 4},
+		&expr.Cmp{Op: op, Register: word0, Data: binary.BigEndian.AppendUint32(nil, uint32(closeTimeout.Milliseconds()))},
+	}
 }
 
 // keys load what sets are asked for, into word0 and what follows it.

@@ -59,7 +59,7 @@ const perFlow = 10
 
 // claimsLast is how long a claim is remembered beyond Timing.Learned: while there
 // is one, somebody relays to this node.
-const claimsLast = 10 * time.Second
+const claimsLast = 3 * time.Second
 
 // setNames are at most 255 bytes long, and so may be the names of nodes.
 const maxName = 200

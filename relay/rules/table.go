@@ -19,7 +19,7 @@ const (
 	chainTunnel, chainClaims, chainRelay       = "tunnel", "claims", "relay"
 	chainFromPeers, chainDisplaced, chainKnown = "from-peers", "displaced", "leaving"
 	chainFlood, chainForget, chainGiveUp       = "flood", "forget", "give-up"
-	chainPathMTU                               = "path-mtu"
+	chainReset, chainPathMTU                   = "reset", "path-mtu"
 
 	counterRelayed, counterFlooded, counterClaimed       = "relayed", "flooded", "claimed"
 	counterUnclaimed, counterLimited, counterRefused     = "unclaimed", "limited", "refused"
@@ -103,6 +103,9 @@ func (t *table) addSets() {
 	t.memory(setAsking, flow, timing.Doubt, limits.LearnedFlows)
 	t.memory(setAsked, flow, timing.Silence, limits.LearnedFlows)
 	t.memory(setClaims, t.flowOf(), timing.Learned+claimsLast, maxFlooded)
+	// Other peers or devices are another search.
+	t.conn.FlushSet(t.sets[setFlooding])
+	t.conn.FlushSet(t.sets[setFlooded])
 	for _, p := range t.plan.Peers {
 		t.memory(learnedSet(p.Name), flow, timing.Learned, limits.LearnedFlows)
 	}

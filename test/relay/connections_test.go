@@ -20,6 +20,7 @@ import (
 // serve answers in a pod: TCP sends back what it gets.
 func (s *site) serve(pod *sandbox.Box) {
 	s.t.Helper()
+	s.serveUDP(pod)
 	must(s.t, pod.InNetwork(func() error {
 		listener, err := net.Listen("tcp", fmt.Sprintf(":%d", servicePort))
 		if err != nil {

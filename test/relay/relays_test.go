@@ -48,6 +48,9 @@ func (n *node) want(d exchange.Desired) {
 	})
 }
 
+// learnedTimeout is short, so that switching off is seen to its end.
+const learnedTimeout = "4s"
+
 // start starts the node's relay.
 func (n *node) start() {
 	n.site.t.Helper()
@@ -57,7 +60,7 @@ func (n *node) start() {
 		must(n.site.t, err)
 	}
 	n.relay, err = n.box.Start(sandbox.Command{
-		Args: []string{filepath.Join(n.site.dir, "bin", "herald"), "relay", "--relay-dir", n.dir}, Stdout: n.log, Stderr: n.log,
+		Args: []string{filepath.Join(n.site.dir, "bin", "herald"), "relay", "--relay-dir", n.dir, "--learned-timeout=" + learnedTimeout}, Stdout: n.log, Stderr: n.log,
 	})
 	must(n.site.t, err)
 }
@@ -110,13 +113,7 @@ func (s *site) counters(name string) int {
 	sum := 0
 	for _, n := range s.nodes {
 		for _, family := range []string{"ip", "ip6"} {
-			var packets, bytes int
-			out := n.run("nft", "list", "counter", family, "herald", name)
-			at := indexAfter(out, "packets")
-			if _, err := fmt.Sscanf(out[at:], "packets %d bytes %d", &packets, &bytes); err != nil {
-				s.t.Fatalf("%s: %v in %s", n.name(), err, out)
-			}
-			sum += packets
+			sum += packets(s.t, n.run("nft", "list", "counter", family, "herald", name))
 		}
 	}
 	return sum

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/herald-lb/herald/relay/exchange"
 	"github.com/herald-lb/herald/test/lab/binaries"
@@ -37,6 +38,7 @@ type site struct {
 	router, client *sandbox.Box
 	nodes          []*node
 	limits         exchange.Limits
+	seed           int
 }
 
 type node struct {
@@ -204,6 +206,14 @@ func (s *site) route(nodes ...*node) {
 	}
 	must(s.t, link.Batch(s.router, four, six))
 }
+
+// nextSeed is one that was not used before.
+func (s *site) nextSeed() int {
+	s.seed++
+	return s.seed
+}
+
+func deadline(after time.Duration) time.Time { return time.Now().Add(after) }
 
 // rehash gives the router's hash another seed: nearly every connection goes elsewhere.
 func (s *site) rehash(seed int) {
