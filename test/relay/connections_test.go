@@ -102,7 +102,7 @@ func (t *talk) run() {
 			return
 		}
 		t.rounds.Add(1)
-		time.Sleep(pause) //nolint:forbidigo // the load's pace, not a wait
+		time.Sleep(pause) // the load's pace, not a wait
 	}
 }
 

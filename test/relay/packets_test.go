@@ -39,7 +39,7 @@ func (s *site) raw(count int, segment func(i int) (from netip.AddrPort, flags by
 				return err
 			}
 			if between > 0 {
-				time.Sleep(between) //nolint:forbidigo // the pace of what is sent
+				time.Sleep(between) // the pace of what is sent
 			}
 		}
 		return nil
