@@ -73,7 +73,7 @@ func TestTraps(t *testing.T) {
 		}
 		unbroken(t)
 	})
-	t.Run("tables that somebody deleted come back", func(t *testing.T) {
+	t.Run("tables that somebody deleted come back", func(*testing.T) {
 		s.nodes[0].nft("delete table ip6 herald\n")
 		s.nodes[0].untilTable()
 	})
