@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -59,22 +60,24 @@ func (s *site) compare(ctx context.Context) ([]Result, error) {
 	}
 	s.node().Stop(node.Agent, agentGrace)
 	var results []Result
+	var failed error
 	for _, w := range ways {
 		h := &byHand{site: s, way: w, conf: string(file.Body)}
 		some, err := h.measure(ctx)
 		results = append(results, some...)
 		if err != nil {
-			return results, fmt.Errorf("%s: %w", w.name, err)
+			failed = fmt.Errorf("%s: %w", w.name, err) // agent and reloader come back all the same
+			break
 		}
 	}
 	relate(results)
 	if err := exchange.WriteFile(s.node().ExchangeDir(), exchange.ConfigFile, file.Encode()); err != nil {
-		return results, err
+		return results, errors.Join(failed, err)
 	}
 	if err := s.node().StartContainer(node.Agent); err != nil {
-		return results, err
+		return results, errors.Join(failed, err)
 	}
-	if err := s.reloader(ctx); err != nil {
+	if err := errors.Join(s.reloader(ctx), failed); err != nil {
 		return results, err
 	}
 	// FRR's delay timer of 5 s may still run for what frr-reload.py edited.

@@ -79,7 +79,7 @@ type part struct {
 }
 
 // partTimeout bounds a part: one that hangs mustn't cost the others.
-const partTimeout = 8 * time.Minute
+const partTimeout = 15 * time.Minute
 
 // measure what there is to know with so many Services; last: they are the most. A
 // part that fails doesn't keep the others from being measured.
@@ -174,7 +174,7 @@ func (s *stage) slowly(ctx context.Context) error {
 	}
 	up, down, err := s.readiness(ctx, slowRuns, "Cluster")
 	if err != nil {
-		return err
+		return errors.Join(err, s.reloader(ctx))
 	}
 	for _, r := range []Result{up.results(whatReady, noTarget)[0], down.results(whatNotReady, noTarget)[0]} {
 		r.Way = byFRRReload[0]
