@@ -75,7 +75,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	if options.Clock == nil {
 		options.Clock = clock.RealClock{}
 	}
-	file, store, err := takeOver(options)
+	file, store, applied, err := takeOver(options)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +83,14 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		Client: mgr.GetClient(), Node: options.Node, Clock: options.Clock,
 		Report: NewReportFile(options.ExchangeDir, options.Clock),
 		Pacer:  status.NewPacer(options.Pace, nil),
+		Owned:  ownedConnections(options.RelayDir, options.Clock.Now),
 	}
 	nodes := &NodeReconciler{
 		Store: store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file, Done: reports.Done,
-		Quarantine: openQuarantine(options),
+		Quarantine: openQuarantine(options), Drain: openDrain(options, applied),
 	}
+	others := NewDrainWatch(mgr, options.Node, nodes.SetOthers)
+	nodes.Drains = others.Want
 	prober := options.Prober
 	if prober == nil {
 		prober = &gates.HTTPProber{NodeAddresses: store.NodeAddresses, HostAddresses: gates.HostAddresses()}
@@ -122,7 +125,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		nodes.ReportChanged(seen)
 	}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
-		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster))
+		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster), mgr.Add(others))
 }
 
 // heedLogLevel tells the log level of the Herald object.
@@ -138,10 +141,10 @@ func heedLogLevel(herald *v1alpha1.Herald, set func(v1alpha1.LogLevel)) {
 
 // takeOver begins where the last agent of this boot ended: what its file holds
 // is applied and open, and its numbers stay. After a reboot all gates are closed.
-func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, error) {
+func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, *snapshot.Applied, error) {
 	bootID, err := exchange.BootID()
 	if err != nil {
-		return nil, nil, fmt.Errorf("boot id: %w", err)
+		return nil, nil, nil, fmt.Errorf("boot id: %w", err)
 	}
 	root := options.SysctlRoot
 	if root == "" {
@@ -149,7 +152,7 @@ func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, error) {
 	}
 	host, err := snapshot.ReadHost(root)
 	if err != nil {
-		return nil, nil, fmt.Errorf("forwarding sysctls: %w", err)
+		return nil, nil, nil, fmt.Errorf("forwarding sysctls: %w", err)
 	}
 	file, previous, err := OpenConfigFile(options.ExchangeDir, options.Version, bootID)
 	if err != nil {
@@ -161,10 +164,10 @@ func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, error) {
 	// be taken down.
 	network, err := hostnetwork.Read()
 	if err != nil {
-		return nil, nil, fmt.Errorf("the node's network: %w", err)
+		return nil, nil, nil, fmt.Errorf("the node's network: %w", err)
 	}
 	store.SetNetwork(network)
-	return file, store, nil
+	return file, store, applied, nil
 }
 
 // ConfigChanged is to be called when frr.conf may have been touched.

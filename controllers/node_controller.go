@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/drain"
 	"github.com/herald-lb/herald/controllers/gates"
 	"github.com/herald-lb/herald/controllers/metrics"
 	"github.com/herald-lb/herald/controllers/quarantine"
@@ -46,6 +48,9 @@ type Outcome struct {
 	Error error
 	// Relay is the wish of the relay.
 	Relay RelayWish
+	// Drain is how far the node's drain is, and Limits are its time limits.
+	Drain  drain.State
+	Limits snapshot.DrainLimits
 }
 
 // NodeReconciler turns the node's view of the cluster into frr.conf.
@@ -56,6 +61,10 @@ type NodeReconciler struct {
 	File     *ConfigFile
 	// Quarantine knows what FRR refuses; nil: nobody does.
 	Quarantine *quarantine.Keeper
+	// Drain goes through the stages of the node's drain; nil: it never drains. Drains
+	// is told whether it does.
+	Drain  *drain.Keeper
+	Drains func(bool)
 	// Want is told which gates keep a Service from being announced.
 	Want func(gates.Wanted)
 	// Cluster is told what the node is compiled from: what it reads of the whole
@@ -87,7 +96,9 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 		return reconcile.Result{}, nil
 	}
 
-	// 2. Decide, of what FRR takes.
+	// 2. Decide, of what FRR takes, and by how far the node's drain is.
+	snap, drainErr := r.Drain.Step(snap)
+	r.Drains(r.Drain.State().Stage != drain.None)
 	snap = r.Quarantine.Filter(snap)
 	result := r.Compiler.Compile(snap)
 
@@ -100,6 +111,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 
 	if err == nil {
 		r.Quarantine.Offered(hash, snap, peersOf(result))
+		r.Drain.Handed(hash, len(result.Origins.Prefixes) > 0, result.Kept)
 	}
 	r.measure(since, hash, written, err)
 
@@ -111,15 +123,15 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	r.Cluster(snap)
 
 	// 7. Tell how it went.
-	r.Done(Outcome{Result: result, Hash: hash, Error: err, Relay: relay})
-	if err != nil {
+	r.Done(Outcome{Result: result, Hash: hash, Error: err, Relay: relay, Drain: r.Drain.State(), Limits: snap.Settings.DrainLimits()})
+	if err := errors.Join(err, drainErr); err != nil {
 		return reconcile.Result{}, err
 	}
 	if written {
 		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", len(result.Origins.Prefixes),
 			"issues", len(result.Issues), "duration", time.Since(start))
 	}
-	next := r.Quarantine.Next()
+	next := sooner(r.Quarantine.Next(), r.Drain.Next())
 	if relay.Error != nil && (next == 0 || next > retryMax) {
 		next = retryMax
 	}
@@ -137,7 +149,8 @@ func peersOf(result *compile.Result) map[string]bool {
 
 // ReportChanged is to be called when the reloader may have reported something else.
 func (r *NodeReconciler) ReportChanged(seen *report.Report) {
-	if r.Quarantine.Judge(seen) {
+	judged := r.Quarantine.Judge(seen)
+	if seen != nil && r.Drain.Observe(seen.AppliedHash) || judged {
 		r.Wake()
 	}
 }
@@ -208,6 +221,13 @@ func (r *NodeReconciler) SetCluster(prefixes []netip.Prefix) {
 // SetNodes is where ClusterWatch reports to.
 func (r *NodeReconciler) SetNodes(nodes []*snapshot.ClusterNode) {
 	if r.Store.SetNodes(nodes) {
+		r.Wake()
+	}
+}
+
+// SetOthers is where DrainWatch reports to.
+func (r *NodeReconciler) SetOthers(others *snapshot.Others) {
+	if r.Store.SetOthers(others) {
 		r.Wake()
 	}
 }

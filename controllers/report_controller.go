@@ -33,6 +33,8 @@ type ReportReconciler struct {
 	Report *ReportFile
 	Clock  clock.PassiveClock
 	Pacer  *status.Pacer
+	// Owned counts the connections that the node owns; nil, or its answer: nobody does.
+	Owned func() *int64
 
 	mu       sync.Mutex
 	queue    wakeQueue

@@ -14,6 +14,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/drain"
 	"github.com/herald-lb/herald/controllers/status"
 )
 
@@ -40,6 +41,12 @@ func (r *ReportReconciler) newRound() *round {
 	}
 	if r.outcome == nil {
 		return round
+	}
+	if r.outcome.Drain.Stage != drain.None {
+		round.comeBack(round.view.Now.Add(countInterval))
+		if due := round.view.DrainVerdict().Due; due.After(round.view.Now) {
+			round.comeBack(due)
+		}
 	}
 	round.view.DesiredSince = r.behindSince(&round.view)
 	if grace := r.progress.since.Add(status.PendingGrace); grace.After(round.view.Now) {
@@ -68,6 +75,10 @@ func (r *ReportReconciler) view(seen Observation) status.View {
 	}
 	if r.outcome != nil {
 		view.Result, view.DesiredHash = r.outcome.Result, r.outcome.Hash
+		view.Drain, view.DrainLimits = r.outcome.Drain, r.outcome.Limits
+		if r.Owned != nil && view.Drain.Stage != drain.None {
+			view.Connections = r.Owned()
+		}
 		if r.outcome.Error != nil {
 			view.WriteError = r.outcome.Error.Error()
 		}

@@ -39,11 +39,64 @@ type BGPNodeStatus struct {
 	// Absent while none has waited for 5 s. Updated at most once a minute.
 	// +optional
 	HeldBack *HeldBack `json:"heldBack,omitempty"`
-	// conditions: Programmed, Ready.
+	// drain is how far the node's drain is; absent while it doesn't drain.
+	// +optional
+	Drain *DrainStatus `json:"drain,omitempty"`
+	// conditions: Programmed, Ready, Draining, SafeToShutdown.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// DrainStage is how far a node's drain is.
+// +kubebuilder:validation:Enum=GracefulShutdown;Withdrawing;Serving;Drained
+type DrainStage string
+
+// The stages of a drain, in their order.
+const (
+	// DrainGracefulShutdown: the routes say GRACEFUL_SHUTDOWN (RFC 8326), and the
+	// routers get time to prefer others.
+	DrainGracefulShutdown DrainStage = "GracefulShutdown"
+	// DrainWithdrawing: the routes are withdrawn, and the routers get time to see it.
+	DrainWithdrawing DrainStage = "Withdrawing"
+	// DrainServing: nothing new comes; the node serves the connections that it owns,
+	// or Services that no other node can announce.
+	DrainServing DrainStage = "Serving"
+	// DrainDrained: nothing is lost any more when the node goes.
+	DrainDrained DrainStage = "Drained"
+)
+
+// DrainStatus is how far a node's drain is.
+type DrainStatus struct {
+	// stage: GracefulShutdown, Withdrawing, Serving or Drained.
+	Stage DrainStage `json:"stage"`
+	// since is when the drain began.
+	Since metav1.Time `json:"since"`
+	// trigger: what drains the node, for example "annotation herald-lb.io/drain".
+	Trigger string `json:"trigger"`
+	// reason that the trigger gives, in words.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
+	// connections that the node still owns; absent where they aren't counted. Updated
+	// at most once a minute, and at once when none is left.
+	// +optional
+	Connections *int64 `json:"connections,omitempty"`
+	// lastHolderOf are Services that the node goes on announcing, as no other node can.
+	// +optional
+	LastHolderOf *HeldServices `json:"lastHolderOf,omitempty"`
+}
+
+// HeldServices are Services that a draining node goes on announcing.
+type HeldServices struct {
+	// total number of them.
+	Total int32 `json:"total"`
+	// services by namespace and name ("shop/web"). At most 64 are named.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	Services []string `json:"services,omitempty"`
 }
 
 // HeldBack are Services that wait for a node's dataplane.
@@ -143,6 +196,7 @@ const (
 // +kubebuilder:printcolumn:name="Routes4",type=integer,JSONPath=`.status.routes.ipv4`
 // +kubebuilder:printcolumn:name="Routes6",type=integer,JSONPath=`.status.routes.ipv6`
 // +kubebuilder:printcolumn:name="FRR",type=string,JSONPath=`.status.frrVersion`
+// +kubebuilder:printcolumn:name="Drain",type=string,JSONPath=`.status.drain.stage`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Programmed")].reason`
 // +kubebuilder:printcolumn:name="Hash",type=string,JSONPath=`.status.appliedHash`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -11,6 +11,11 @@ const (
 	ConditionProgrammed = "Programmed"
 	// ConditionReady (BGPNode) says whether agent, reloader and FRR are alive.
 	ConditionReady = "Ready"
+	// ConditionDraining (BGPNode) says whether the node gives its routes up, or has.
+	ConditionDraining = "Draining"
+	// ConditionSafeToShutdown (BGPNode) says whether nothing is lost any more when a
+	// draining node goes.
+	ConditionSafeToShutdown = "SafeToShutdown"
 	// ConditionAnnouncing (Herald) says whether nodes announce prefixes: then the
 	// Herald object is not deleted by a slip.
 	ConditionAnnouncing = "Announcing"
@@ -119,6 +124,29 @@ const (
 	ReasonAgentNotReporting = "AgentNotReporting"
 )
 
+// Reasons of Draining, beside the stages of DrainStatus, and of SafeToShutdown.
+const (
+	// ReasonNotDraining: nothing drains the node.
+	ReasonNotDraining = "NotDraining"
+	// ReasonRoutesAnnounced: the routes are not withdrawn yet.
+	ReasonRoutesAnnounced = "RoutesAnnounced"
+	// ReasonNotConfirmed: FRR hasn't confirmed that it has withdrawn the routes.
+	ReasonNotConfirmed = "NotConfirmed"
+	// ReasonConverging: routers may not have seen the withdrawal yet.
+	ReasonConverging = "Converging"
+	// ReasonLastHolder: no other node can announce some Services.
+	ReasonLastHolder = "LastHolder"
+	// ReasonConnectionsLeft: the node owns connections.
+	ReasonConnectionsLeft = "ConnectionsLeft"
+	// ReasonConnectionsNotCounted: nobody counts the node's connections, and their
+	// time limit isn't over.
+	ReasonConnectionsNotCounted = "ConnectionsNotCounted"
+	// ReasonNoConnections, True: the node owns none any more.
+	ReasonNoConnections = "NoConnections"
+	// ReasonTimeLimit, True: the time limit of connections is over.
+	ReasonTimeLimit = "TimeLimit"
+)
+
 // Reasons of the Herald object.
 const (
 	// ReasonAnotherInstallation, True: another manager runs in the cluster, and
@@ -175,4 +203,6 @@ const (
 	// Every node that could is excluded by its label, or lacks its network.
 	ReasonNodesExcluded      = "NodesExcluded"
 	ReasonNetworkUnavailable = "NetworkUnavailable"
+	// Every node that could drains.
+	ReasonNodesDraining = "NodesDraining"
 )

@@ -113,6 +113,10 @@ type HeraldSpec struct {
 	// +optional
 	AnnounceGate AnnounceGate `json:"announceGate,omitempty"`
 
+	// drain says when a node drains, and how long its stages last.
+	// +optional
+	Drain Drain `json:"drain,omitempty"`
+
 	// compatibility with what other load balancers' users have written.
 	// +optional
 	Compatibility Compatibility `json:"compatibility,omitempty"`

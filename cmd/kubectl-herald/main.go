@@ -1,5 +1,6 @@
 // Command kubectl-herald is a plugin of kubectl ("kubectl herald"): what Herald
-// makes of manifests or of a cluster. It only reads.
+// makes of manifests or of a cluster. It only reads, but for drain and undrain, which
+// annotate a Node.
 package main
 
 import (
@@ -73,7 +74,7 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 	kube.AddFlags(root.PersistentFlags())
 	for _, command := range []func(genericiooptions.IOStreams, *genericclioptions.ConfigFlags) *cobra.Command{
 		newStatusCommand, newSessionsCommand, newRoutesCommand, newExplainCommand, newPoolsCommand,
-		newRenderCommand, newLintCommand, newMigrateCommand, newBundleCommand,
+		newRenderCommand, newLintCommand, newMigrateCommand, newBundleCommand, newDrainCommand, newUndrainCommand,
 	} {
 		root.AddCommand(command(streams, kube))
 	}

@@ -37,6 +37,17 @@ type nodeCounts struct {
 	Ready      int      `json:"ready"`
 	Programmed int      `json:"programmed"`
 	FRR        []string `json:"frrVersions"`
+	// Draining are those that drain, each with how far it is.
+	Draining []drainingNode `json:"draining,omitempty"`
+}
+
+type drainingNode struct {
+	Name  string              `json:"name"`
+	Stage v1alpha1.DrainStage `json:"stage"`
+	// Safe to shut down.
+	Safe bool `json:"safeToShutdown"`
+	// Progress in words.
+	Progress string `json:"progress"`
 }
 
 type sessionCounts struct {
@@ -127,6 +138,10 @@ func (s *summary) addNodes(in explain.Input) {
 		s.Nodes.Reporting++
 		if node.Status.FRRVersion != "" {
 			versions[node.Status.FRRVersion] = true
+		}
+		if drain := node.Status.Drain; drain != nil {
+			safe := meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionSafeToShutdown)
+			s.Nodes.Draining = append(s.Nodes.Draining, drainingNode{Name: name, Stage: drain.Stage, Safe: safe, Progress: progress(node)})
 		}
 		if s.check(node, v1alpha1.ConditionReady) {
 			s.Nodes.Ready++
@@ -231,6 +246,18 @@ func printSummary(out io.Writer, style style, s *summary) error {
 		versions += ", FRR " + version
 	}
 	line("Nodes", "%d, %d ready, %d programmed%s", s.Nodes.Total, s.Nodes.Ready, s.Nodes.Programmed, versions)
+	for i, node := range s.Nodes.Draining {
+		what := "Draining"
+		if i > 0 {
+			what = ""
+		}
+		for j, text := range wrap(node.Name+": "+node.Progress, max(style.width-10, 0)) {
+			if j > 0 {
+				what, text = "", "  "+text
+			}
+			line(what, "%s", text)
+		}
+	}
 	line("Sessions", "%d, %d Established", s.Sessions.Total, s.Sessions.Established)
 	line("Services", "%d, %d with their addresses, %d announced", s.Services.Total, s.Services.Allocated, s.Services.Announced)
 	for i, pool := range s.Pools {

@@ -90,6 +90,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		Config:   c.frame.withNetworks(c.sum.networks),
 		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
+		Kept:     c.kept(),
 		Snippets: c.policy.Snippets,
 		Relay:    c.relay.desired(s),
 		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
@@ -204,17 +205,20 @@ type policyInputs struct {
 	cluster        *snapshot.Cluster
 	refused        map[snapshot.ObjectKey]snapshot.Refusal
 	kernel         kernel
+	drain          snapshot.Drain
+	others         *snapshot.Others
 }
 
 func inputsOf(s *snapshot.Snapshot) policyInputs {
 	return policyInputs{
 		node: s.Node, settings: s.Settings, pools: s.Pools, peers: s.Peers, advertisements: s.Advertisements, secrets: s.Secrets, network: s.Network,
 		communities: s.Communities, profiles: s.BFDProfiles, snippets: s.Snippets, flows: s.FlowPolicies, cluster: s.Cluster, refused: s.Refused, kernel: kernelOf(s),
+		drain: s.Drain, others: s.Others,
 	}
 }
 
 func (i policyInputs) equal(other policyInputs) bool {
-	return i.node == other.node && i.settings == other.settings && i.network == other.network && i.cluster == other.cluster && i.kernel == other.kernel &&
+	return i.node == other.node && i.settings == other.settings && i.network == other.network && i.cluster == other.cluster && i.kernel == other.kernel && i.drain == other.drain && i.others == other.others &&
 		slices.Equal(i.pools, other.pools) && slices.Equal(i.peers, other.peers) &&
 		slices.Equal(i.advertisements, other.advertisements) && slices.Equal(i.communities, other.communities) &&
 		slices.Equal(i.profiles, other.profiles) && slices.Equal(i.snippets, other.snippets) && slices.Equal(i.flows, other.flows) &&

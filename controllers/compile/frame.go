@@ -113,6 +113,7 @@ func (p *Policy) outboundMap(peer *Peer, family frrtemplates.Family, classes []n
 			NoExtCommunities: c.weighs && !weigh(advertisements),
 		}
 		p.setScalars(&entry, advertisements, peer, family)
+		p.drain.tell(&entry, advertisements, peer)
 		m.Entries = append(m.Entries, entry)
 	}
 	slices.SortFunc(m.Entries, func(a, b frrtemplates.RouteMapEntry) int { return cmp.Compare(a.Sequence, b.Sequence) })

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -52,6 +53,14 @@ type situation struct {
 	// there are. MoreNodes is how many there are beside the objects'.
 	ClusterUnknown bool `json:"clusterUnknown"`
 	MoreNodes      int  `json:"moreNodes"`
+	// Drain is the stage of the node's drain, Graceful or Withdrawn; with
+	// OthersUnknown what is in applied.conf is held.
+	Drain         string `json:"drain"`
+	OthersUnknown bool   `json:"othersUnknown"`
+	// Since is when this node's drain began, and Others when that of the other nodes
+	// did: absent from it are those that don't drain, "" is not known.
+	Since  string            `json:"since"`
+	Others map[string]string `json:"others"`
 	// SecretsUnreadable is as in the manager.
 	SecretsUnreadable bool `json:"secretsUnreadable"`
 }
@@ -95,6 +104,9 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 			return nil, fmt.Errorf("%w in\n%s", err, document)
 		}
 	}
+	if err := addDrain(s, documents, where); err != nil {
+		return nil, err
+	}
 	if where.SecretsUnreadable {
 		s.Secrets = nil
 	}
@@ -115,6 +127,41 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 		s.Cluster, s.Nodes = nil, nil
 	}
 	return s, nil
+}
+
+// addDrain says how far the node's drain is, and makes the given nodes the others.
+func addDrain(s *snapshot.Snapshot, documents []string, where situation) error {
+	if where.Drain == "" {
+		return nil
+	}
+	s.Drain = snapshot.Drain{Stage: drainStages[where.Drain], Held: s.Applied}
+	if where.OthersUnknown {
+		return nil
+	}
+	s.Others = &snapshot.Others{Since: parseTime(where.Since), Slices: map[types.NamespacedName]map[string]*snapshot.Slice{}}
+	all := &snapshot.Snapshot{
+		Secrets: map[string]*snapshot.Secret{}, Namespaces: map[string]*snapshot.Namespace{},
+		Services: map[types.NamespacedName]*snapshot.Service{}, Slices: s.Others.Slices, Cluster: &snapshot.Cluster{},
+	}
+	for _, document := range documents {
+		all.Node = nil
+		if err := addDocument(all, []byte(document), snapshot.AllNodes); err != nil {
+			return err
+		}
+		if all.Node != nil && all.Node.Name != cmp.Or(where.Node, defaultNode) {
+			since, drains := where.Others[all.Node.Name]
+			s.Others.Nodes = append(s.Others.Nodes, snapshot.Other{Node: all.Node, Drains: drains, Since: parseTime(since)})
+		}
+	}
+	slices.SortFunc(s.Others.Nodes, func(a, b snapshot.Other) int { return cmp.Compare(a.Node.Name, b.Node.Name) })
+	return nil
+}
+
+var drainStages = map[string]snapshot.DrainStage{"Graceful": snapshot.DrainGraceful, "Withdrawn": snapshot.DrainWithdrawn}
+
+func parseTime(text string) time.Time {
+	at, _ := time.Parse(time.TimeOnly, text) // zero is not known
+	return at
 }
 
 func networkOf(where situation) *snapshot.Network {
@@ -186,7 +233,7 @@ func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node st
 		return read(document, func(o *corev1.Node) {
 			addPrefixes(s, snapshot.NodePrefixes(o))
 			s.Nodes = append(s.Nodes, snapshot.ClusterNodeOf(o))
-			if o.Name == node {
+			if o.Name == node || node == snapshot.AllNodes {
 				s.Node = snapshot.TrimNode(o)
 			}
 		})

@@ -33,6 +33,8 @@ type Policy struct {
 
 	// nodeWhy is why the node announces nothing at all; empty: it may.
 	nodeWhy Why
+	// drain of the node, and who takes over.
+	drain drain
 	// takers by pool; standing are their classes, each once.
 	takers   map[*pools.Pool]takers
 	standing []*class
@@ -65,6 +67,7 @@ func NewPolicy(s *snapshot.Snapshot) *Policy {
 	}}
 	if s.Node != nil {
 		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node, s.Settings)
+		b.policy.drain = newDrain(s)
 	}
 	set, issues := pools.Accept(s.Pools)
 	b.policy.Pools = set

@@ -19,6 +19,9 @@ type Result struct {
 	// Withheld are the Services with an address of a pool that this node does
 	// not announce, with the first reason why not, sorted by key.
 	Withheld []Withheld
+	// Kept are the Services that a draining node goes on announcing, as no other node
+	// can, sorted.
+	Kept []types.NamespacedName
 	// Snippets that the node's FRR is to try, in their order.
 	Snippets []Snippet
 	// Origins say which object a part of the Config comes from.
@@ -64,6 +67,7 @@ const (
 	WhyNoNetwork       Why = "NoNetwork"       // the node's network is unavailable
 	WhyNoEndpoint      Why = "NoEndpoint"      // no usable endpoint anywhere
 	WhyNoLocalEndpoint Why = "NoLocalEndpoint" // Local, and none on this node
+	WhyNodeDrains      Why = "NodeDrains"      // the node has given its routes up, and others have it
 	WhyGateClosed      Why = "GateClosed"      // the node's dataplane isn't ready for it yet
 )
 

@@ -144,9 +144,14 @@ func (p *Policy) withholds(line Line, s Subject) Why {
 		return WhyNoPeer
 	case p.nodeWhy != "":
 		return p.nodeWhy
-	default:
-		return p.lacksEndpoint(s, frrtemplates.FamilyOf(line.Prefix.Addr()))
 	}
+	if why := p.lacksEndpoint(s, frrtemplates.FamilyOf(line.Prefix.Addr())); why != "" {
+		return why
+	}
+	if p.drain.leaves(line.Prefix, s) {
+		return WhyNodeDrains
+	}
+	return ""
 }
 
 // lacksEndpoint says why the Service can't be served from this node: no usable
@@ -172,7 +177,7 @@ func (p *Policy) lacksEndpoint(s Subject, family frrtemplates.Family) Why {
 // whyOrder is the order in which the reasons are looked at.
 var whyOrder = map[Why]int{
 	WhyNoPool: 1, WhyNoAdvertisement: 2, WhyNoPeer: 3, WhyNodeExcluded: 4, WhyNoNetwork: 5,
-	WhyNoEndpoint: 6, WhyNoLocalEndpoint: 7, WhyGateClosed: 8,
+	WhyNoEndpoint: 6, WhyNoLocalEndpoint: 7, WhyNodeDrains: 8, WhyGateClosed: 9,
 }
 
 func (w Why) furtherThan(other Why) bool { return whyOrder[w] > whyOrder[other] }

@@ -33,6 +33,10 @@ var wordsOf = map[Why]words{
 		here:     "externalTrafficPolicy is Local and no endpoint on this node is ready: that is as it should be where no pod runs here",
 		anywhere: "externalTrafficPolicy is Local, and none of its usable endpoints is on a node that is given",
 	},
+	WhyNodeDrains: {
+		here:     "the node drains, and other nodes announce it: to announce from here again, end the drain (kubectl herald undrain NODE)",
+		anywhere: "every node that could announce it drains: end the drain of one (kubectl herald undrain NODE)",
+	},
 	WhyGateClosed: {
 		here:     "the node's dataplane does not serve the Service yet, since its boot or the Service's creation: look at kube-proxy on the node, which says that it does at :10256/healthz, for externalTrafficPolicy Local at spec.healthCheckNodePort",
 		anywhere: "no node's dataplane serves the Service yet: look at kube-proxy on the nodes",

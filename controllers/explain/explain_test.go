@@ -143,6 +143,23 @@ func TestServiceOnNode(t *testing.T) {
 			},
 			state: explain.Announced,
 		},
+		"the node drains, and has withdrawn": {
+			change: func(s *site) { s.reported.Status.Drain = &v1alpha1.DrainStatus{Stage: v1alpha1.DrainServing} },
+			state:  explain.NotAnnounced, reason: "NodeDrains", message: "kubectl herald undrain",
+		},
+		"the node drains, and has only told the routers": {
+			change: func(s *site) {
+				s.reported.Status.Drain = &v1alpha1.DrainStatus{Stage: v1alpha1.DrainGracefulShutdown}
+			},
+			state: explain.Announced,
+		},
+		"the node drains, and no other can announce it": {
+			change: func(s *site) {
+				s.reported.Status.Drain = &v1alpha1.DrainStatus{Stage: v1alpha1.DrainServing,
+					LastHolderOf: &v1alpha1.HeldServices{Total: 1, Services: []string{"shop/web"}}}
+			},
+			state: explain.Announced,
+		},
 		"no report at all": {
 			change: func(s *site) { delete(s.in.States.Nodes, "n1") },
 			state:  explain.Unknown, reason: explain.ReasonNotReported, message: "BGPNode n1",

@@ -35,6 +35,9 @@ func newView(world *offline.World, states *offline.States, node string) (*view, 
 	if err != nil {
 		return nil, err
 	}
+	if reported := states.Nodes[node]; reported != nil && reported.Status.Drain != nil {
+		s.Drain.Stage = snapshot.DrainGraceful // what its routes say; which there are is left to withdrawn
+	}
 	v := &view{
 		name: node, snapshot: s, policy: compile.NewPolicy(s), result: compile.Compile(s),
 		maps: map[string]*frrtemplates.RouteMap{}, states: states, reported: states.Nodes[node],
@@ -88,6 +91,10 @@ func (v *view) service(service *snapshot.Service) Node {
 		n.Verdict = Verdict{State: NotAnnounced, Reason: string(decision.Why), Message: decision.Why.OnNode()}
 		return n
 	}
+	if v.hasWithdrawn(service.Key) {
+		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyNodeDrains), Message: compile.WhyNodeDrains.OnNode()}
+		return n
+	}
 	if v.holdsBack(service.Key) {
 		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyGateClosed), Message: cmp.Or(v.refused(service.Key), compile.WhyGateClosed.OnNode())}
 		return n
@@ -118,6 +125,16 @@ func (v *view) refused(service types.NamespacedName) string {
 	return ""
 }
 
+// hasWithdrawn says whether the node's agent reports that it drains, and has withdrawn
+// a Service for that.
+func (v *view) hasWithdrawn(service types.NamespacedName) bool {
+	if v.reported == nil || !status.HasWithdrawn(v.reported.Status.Drain) {
+		return false
+	}
+	held := v.reported.Status.Drain.LastHolderOf
+	return held == nil || !slices.Contains(held.Services, service.String())
+}
+
 // bestOf is Announced where one router is told; else the first reason.
 func bestOf(routes []Route) Verdict {
 	for _, state := range []State{Announced, Unknown, NotAnnounced} {
@@ -137,7 +154,9 @@ func (v *view) routes(wanted func([]compile.Need) bool) []Route {
 	for _, router := range v.result.Config.Routers {
 		for _, family := range router.Families {
 			for _, network := range family.Networks {
-				if needs := v.result.Origins.Prefixes[network.Prefix]; wanted(needs) {
+				needs := v.result.Origins.Prefixes[network.Prefix]
+				needs = slices.DeleteFunc(slices.Clone(needs), func(need compile.Need) bool { return v.hasWithdrawn(need.Service) })
+				if len(needs) > 0 && wanted(needs) {
 					routes = append(routes, v.toPeers(router.VRF, family.Family, network, needs)...)
 				}
 			}

@@ -131,7 +131,7 @@ func TestFields(t *testing.T) {
 }
 
 // live are the fields that no DaemonSet is made of.
-var live = []string{"LogLevel", "LoadBalancerClass", "ClaimClassless", "IgnoreExcludeLabel", "ProtectedCIDRs", "AnnounceGate", "Compatibility", "FlowPreservation", "PathMTURelay"}
+var live = []string{"LogLevel", "LoadBalancerClass", "ClaimClassless", "IgnoreExcludeLabel", "ProtectedCIDRs", "AnnounceGate", "Drain", "Compatibility", "FlowPreservation", "PathMTURelay"}
 
 func TestWhatIsOpenIsTheManagers(t *testing.T) {
 	own := self

@@ -51,6 +51,10 @@ type Snapshot struct {
 	// Network is what it says of the node's interfaces. Nil where it can't be asked
 	// (outside the agent): then their addresses are unknown, not missing.
 	Network *Network
+	// Others are the other nodes, while this one drains; nil: not known.
+	Others *Others
+	// Drain is how far the node's drain is.
+	Drain Drain
 }
 
 // Node is what matters of a Node.

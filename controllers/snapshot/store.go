@@ -246,7 +246,7 @@ func (s *Store) refreshNode() bool {
 }
 
 func (s *Store) sameNode(a, b *Node) bool {
-	return a.Name == b.Name && a.Excluded == b.Excluded && a.NetworkUnavailable == b.NetworkUnavailable &&
+	return a.Name == b.Name && a.Excluded == b.Excluded && a.NetworkUnavailable == b.NetworkUnavailable && sameTriggers(a, b) &&
 		slices.Equal(a.Addresses, b.Addresses) && s.read.ofNodes.Same(a.Labels, b.Labels) &&
 		s.read.annotationsOfNodes.Same(a.Annotations, b.Annotations)
 }

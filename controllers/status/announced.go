@@ -36,7 +36,7 @@ var announcedVerdicts = map[string]verdict{
 
 func init() {
 	for _, why := range []compile.Why{
-		compile.WhyNoAdvertisement, compile.WhyNoPeer, compile.WhyNodeExcluded, compile.WhyNoNetwork, compile.WhyNoEndpoint,
+		compile.WhyNoAdvertisement, compile.WhyNoPeer, compile.WhyNodeExcluded, compile.WhyNoNetwork, compile.WhyNoEndpoint, compile.WhyNodeDrains,
 	} {
 		announcedVerdicts[reasonOf[why]] = no(reasonOf[why], why.OnAll())
 	}
@@ -51,6 +51,7 @@ var reasonOf = map[compile.Why]string{
 	compile.WhyNoNetwork:       v1alpha1.ReasonNetworkUnavailable,
 	compile.WhyNoEndpoint:      v1alpha1.ReasonNoEndpoint,
 	compile.WhyNoLocalEndpoint: v1alpha1.ReasonNoEndpoint,
+	compile.WhyNodeDrains:      v1alpha1.ReasonNodesDraining,
 	compile.WhyGateClosed:      v1alpha1.ReasonNoNode,
 }
 
@@ -58,7 +59,7 @@ var reasonOf = map[compile.Why]string{
 var whys = []compile.Why{
 	compile.WhyNoPool, compile.WhyNoAdvertisement, compile.WhyNoPeer,
 	compile.WhyNodeExcluded, compile.WhyNoNetwork,
-	compile.WhyNoEndpoint, compile.WhyNoLocalEndpoint, compile.WhyGateClosed,
+	compile.WhyNoEndpoint, compile.WhyNoLocalEndpoint, compile.WhyNodeDrains, compile.WhyGateClosed,
 }
 
 // AnnouncedOf asks each node's policy about a Service and compares with what the
@@ -69,7 +70,11 @@ func AnnouncedOf(fleet *Fleet, subject compile.Subject) Announced {
 	}
 	tally := newTally()
 	for _, policy := range fleet.Policies {
-		tally.add(fleet, policy.Node, policy.Service(subject))
+		decision := policy.Service(subject)
+		if len(decision.Lines) > 0 && !fleet.Reports[policy.Node].announces(subject.Service.Key) {
+			decision = compile.Decision{Why: compile.WhyNodeDrains}
+		}
+		tally.add(fleet, policy.Node, decision)
 	}
 	if len(fleet.Policies) == 0 {
 		return Announced{Reason: v1alpha1.ReasonNoNode}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/compile"
@@ -37,21 +38,35 @@ type NodeReport struct {
 	Issues []v1alpha1.NodeIssue
 	// Snippets that the node has, with what FRR says of them.
 	Snippets []v1alpha1.NodeSnippet
+	// Withdrawn: it has given up its routes, but for those of Kept.
+	Withdrawn bool
+	Kept      []string
 }
 
 // ReportOf is what matters of a BGPNode.
 func ReportOf(node *v1alpha1.BGPNode) NodeReport {
-	return NodeReport{
+	report := NodeReport{
 		Programmed: meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionProgrammed),
 		Issues:     node.Status.Issues,
 		Snippets:   node.Status.Snippets,
+		Withdrawn:  HasWithdrawn(node.Status.Drain),
 	}
+	if report.Withdrawn && node.Status.Drain.LastHolderOf != nil {
+		report.Kept = node.Status.Drain.LastHolderOf.Services
+	}
+	return report
+}
+
+// announces says whether a node that should, by compile, announces a Service: it
+// doesn't drain, or it must keep it.
+func (r NodeReport) announces(service types.NamespacedName) bool {
+	return !r.Withdrawn || slices.Contains(r.Kept, service.String())
 }
 
 // Equal says whether two reports say the same.
 func (r NodeReport) Equal(other NodeReport) bool {
 	return r.Programmed == other.Programmed && slices.Equal(r.Issues, other.Issues) &&
-		slices.Equal(r.Snippets, other.Snippets)
+		slices.Equal(r.Snippets, other.Snippets) && r.Withdrawn == other.Withdrawn && slices.Equal(r.Kept, other.Kept)
 }
 
 // complaint is one cause why an object is refused, and where.

@@ -33,6 +33,7 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 		status.Issues = nodeIssues(slices.Concat(Issues(view), issues))
 		status.Routes = CountRoutes(view.Result.Config)
 		status.HeldBack = heldBack(view)
+		status.Drain = drainStatus(view)
 	}
 	if view.Report != nil {
 		status.AppliedHash = view.Report.AppliedHash
@@ -46,6 +47,9 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
 	set(ready(view))
+	for _, condition := range drainConditions(view) {
+		set(condition)
+	}
 	if condition, known := programmed(view); known {
 		set(condition)
 	} else if meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed) == nil {
@@ -224,6 +228,12 @@ func urgentOfNode(status v1alpha1.BGPNodeStatus) v1alpha1.BGPNodeStatus {
 	status.DesiredHash, status.AppliedHash, status.Routes = "", "", nil
 	if status.HeldBack != nil {
 		status.HeldBack = &v1alpha1.HeldBack{} // that there are any is a transition
+	}
+	if status.Drain != nil {
+		status.Drain = status.Drain.DeepCopy()
+		if left := status.Drain.Connections; left != nil && *left > 0 {
+			*left = 1 // that there are any is a transition
+		}
 	}
 	if status.LastApply == nil || status.LastApply.Outcome == v1alpha1.ApplyApplied {
 		status.LastApply = nil

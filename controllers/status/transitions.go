@@ -27,7 +27,7 @@ func TransitionsOf(before, after []metav1.Condition) []Transition {
 	for _, now := range after {
 		old := meta.FindStatusCondition(before, now.Type)
 		switch {
-		case slices.Contains(states, now.Type), slices.Contains(waiting, now.Reason):
+		case slices.Contains(states, now.Type), slices.Contains(waiting, now.Reason), isOnTheWay(now):
 			continue
 		case old == nil:
 			if now.Type != v1alpha1.ConditionAccepted || now.Status == metav1.ConditionTrue {
@@ -39,10 +39,23 @@ func TransitionsOf(before, after []metav1.Condition) []Transition {
 			continue
 		}
 		transitions = append(transitions, Transition{
-			Warning: now.Status != metav1.ConditionTrue || now.Reason == v1alpha1.ReasonPartiallyAccepted,
+			Warning: isWorse(now),
 			Reason:  now.Reason,
 			Message: shorten(now.Type+": "+now.Message, noteBytes),
 		})
 	}
 	return transitions
+}
+
+// isOnTheWay: a node that drains isn't safe to shut down for one reason after another,
+// until it is; its stages are told by Draining.
+func isOnTheWay(now metav1.Condition) bool {
+	return now.Type == v1alpha1.ConditionSafeToShutdown && now.Status != metav1.ConditionTrue && now.Reason != v1alpha1.ReasonLastHolder
+}
+
+func isWorse(now metav1.Condition) bool {
+	if now.Type == v1alpha1.ConditionDraining {
+		return false // somebody wants it, or no longer does
+	}
+	return now.Status != metav1.ConditionTrue || now.Reason == v1alpha1.ReasonPartiallyAccepted
 }

@@ -32,6 +32,11 @@ func TestTransitions(t *testing.T) {
 		"it did":                   {"Programmed/False/Pending", "Programmed/True/Applied", ""},
 		"it took its time, failed": {"Programmed/False/Pending", "Programmed/False/ApplyFailed/f", "W ApplyFailed Programmed: f"},
 		"a state":                  {"Announcing/False/NothingAnnounced", "Announcing/True/PrefixesAnnounced", ""},
+		"drains":                   {"Draining/False/NotDraining", "Draining/True/GracefulShutdown/why", "N GracefulShutdown Draining: why"},
+		"drains no more":           {"Draining/True/Drained", "Draining/False/NotDraining/n", "N NotDraining Draining: n"},
+		"not safe yet":             {"SafeToShutdown/False/Converging", "SafeToShutdown/False/ConnectionsLeft", ""},
+		"the last holder":          {"SafeToShutdown/False/Converging", "SafeToShutdown/False/LastHolder/l", "W LastHolder SafeToShutdown: l"},
+		"safe":                     {"SafeToShutdown/False/Converging", "SafeToShutdown/True/NoConnections/s", "N NoConnections SafeToShutdown: s"},
 		"longer than a note":       {"Ready/True/Reporting", "Ready/False/FRRNotRunning/" + long, "W FRRNotRunning Ready: " + long[:1024-len("Ready: …")] + "…"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/drain"
+	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/reloader/report"
 )
 
@@ -18,6 +20,12 @@ type View struct {
 	DesiredHash  string
 	DesiredSince time.Time
 	WriteError   string
+
+	// Drain is how far the node's drain is, with its time limits. Connections are those
+	// that the node owns; nil: nobody counts them.
+	Drain       drain.State
+	DrainLimits snapshot.DrainLimits
+	Connections *int64
 
 	// HoldingBack says that closed gates hold Services back for longer than is usual.
 	HoldingBack bool

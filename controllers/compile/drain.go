@@ -1,0 +1,128 @@
+package compile
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/herald-lb/herald/controllers/snapshot"
+	frrtemplates "github.com/herald-lb/herald/frr-templates"
+)
+
+// gracefulShutdown is GRACEFUL_SHUTDOWN (RFC 8326 section 4.1).
+const gracefulShutdown community = 0xFFFF0000
+
+// drain is what a draining node does with its routes; the zero value: nothing.
+type drain struct {
+	stage snapshot.DrainStage
+	held  *snapshot.Applied
+	// others that are there when this one goes; known says that they are.
+	others []*relief
+	known  bool
+	slices map[types.NamespacedName]map[string]*snapshot.Slice
+}
+
+// relief is another node, which may announce what this one gives up.
+type relief struct {
+	name   string
+	inputs snapshot.Snapshot
+	once   sync.Once
+	policy *Policy
+}
+
+func newDrain(s *snapshot.Snapshot) drain {
+	d := drain{stage: s.Drain.Stage, held: s.Drain.Held}
+	if s.Others == nil || d.stage != snapshot.DrainWithdrawn {
+		return d
+	}
+	d.known, d.slices = true, s.Others.Slices
+	for i := range s.Others.Nodes {
+		other := &s.Others.Nodes[i]
+		if other.Drains && !outlasts(other, s.Node.Name, s.Others.Since) {
+			continue
+		}
+		// What only that node knows, its passwords and interfaces, is unknown here.
+		d.others = append(d.others, &relief{name: other.Node.Name, inputs: snapshot.Snapshot{
+			Node: other.Node, Settings: s.Settings, Pools: s.Pools, Peers: s.Peers,
+			Advertisements: s.Advertisements, Communities: s.Communities, BFDProfiles: s.BFDProfiles,
+		}})
+	}
+	return d
+}
+
+// outlasts says which of two nodes that drain is the last: the one that began
+// later. Both read the same times, and where one isn't known yet nobody yields: so
+// that of all that drain one always stays.
+func outlasts(other *snapshot.Other, self string, since time.Time) bool {
+	if since.IsZero() || other.Since.IsZero() {
+		return false
+	}
+	return other.Since.After(since) || other.Since.Equal(since) && other.Node.Name > self
+}
+
+// tell a router to prefer other nodes' routes: GRACEFUL_SHUTDOWN, and over iBGP
+// the least LOCAL_PREF too, for routers that don't heed the community (RFC 8326
+// section 4). Routes with as many communities as FRR takes go without it.
+func (d *drain) tell(entry *frrtemplates.RouteMapEntry, advertisements []*Advertisement, peer *Peer) {
+	if d.stage == snapshot.DrainNone {
+		return
+	}
+	communities := append(united(advertisements), gracefulShutdown)
+	slices.Sort(communities)
+	if communities = slices.Compact(communities); len(communities) <= frrtemplates.MaxCommunities {
+		entry.Communities = spell(communities)
+	}
+	if peer.internal() {
+		entry.LocalPref = new(uint32)
+	}
+}
+
+// leaves says whether the node has given a prefix up that a Service needs: it is
+// withdrawn, and another node announces it.
+func (d *drain) leaves(prefix netip.Prefix, s Subject) bool {
+	if d.stage != snapshot.DrainWithdrawn {
+		return false
+	}
+	if !d.known {
+		return d.held == nil || !d.held.Holds(prefix)
+	}
+	s.Slices = d.slices[s.Service.Key]
+	return slices.ContainsFunc(d.others, func(r *relief) bool { return r.announces(prefix, s) })
+}
+
+// announces says whether that node announces a prefix for a Service, as far as its
+// objects tell.
+func (r *relief) announces(prefix netip.Prefix, s Subject) bool {
+	if s.Service.Local && !hasEndpoint(s.Slices, r.name) {
+		return false // without making its policy
+	}
+	r.once.Do(func() { r.policy = NewPolicy(&r.inputs) })
+	return slices.ContainsFunc(r.policy.Service(s).Lines, func(line Line) bool { return line.Prefix == prefix })
+}
+
+func hasEndpoint(all map[string]*snapshot.Slice, node string) bool {
+	for _, slice := range all {
+		if _, found := slices.BinarySearch(slice.Nodes, node); found {
+			return true
+		}
+	}
+	return false
+}
+
+// kept are the Services that the node goes on announcing though it has withdrawn.
+func (c *Compiler) kept() []types.NamespacedName {
+	if c.policy.drain.stage != snapshot.DrainWithdrawn {
+		return nil
+	}
+	var kept []types.NamespacedName
+	for key, m := range c.services {
+		if len(m.decision.Lines) > 0 {
+			kept = append(kept, key)
+		}
+	}
+	slices.SortFunc(kept, compareKeys)
+	return kept
+}

@@ -1,0 +1,138 @@
+package drain
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/snapshot"
+)
+
+// agent is a Keeper with what is around it.
+type agent struct {
+	*Keeper
+	clock *testingclock.FakePassiveClock
+	saved []byte
+	fails error
+}
+
+func (a *agent) restart(applied ...string) {
+	held := &snapshot.Applied{Prefixes: map[netip.Prefix]struct{}{}}
+	for _, prefix := range applied {
+		held.Prefixes[netip.MustParsePrefix(prefix)] = struct{}{}
+	}
+	a.Keeper = New(a.clock, a.saved, held, func(data []byte) error {
+		if a.fails == nil {
+			a.saved = data
+		}
+		return a.fails
+	})
+}
+
+func newAgent(applied ...string) *agent {
+	a := &agent{clock: testingclock.NewFakePassiveClock(start)}
+	a.restart(applied...)
+	return a
+}
+
+// step reconciles, with what the reloader is handed.
+func (a *agent) step(t *testing.T, drains bool, hash string, kept ...string) snapshot.DrainStage {
+	t.Helper()
+	s := &snapshot.Snapshot{Node: &snapshot.Node{}, Others: &snapshot.Others{}}
+	if drains {
+		s.Node.Annotations = map[string]string{v1alpha1.AnnotationDrain: "true"}
+	}
+	stepped, err := a.Step(s)
+	if (err != nil) != (a.fails != nil) {
+		t.Fatal(err)
+	}
+	if s.Drain.Stage != snapshot.DrainNone {
+		t.Fatal("the snapshot was changed")
+	}
+	var keys []types.NamespacedName
+	for _, name := range kept {
+		keys = append(keys, types.NamespacedName{Name: name})
+	}
+	a.Handed(hash, true, keys)
+	return stepped.Drain.Stage
+}
+
+func (a *agent) after(d time.Duration) { a.clock.SetTime(a.clock.Now().Add(d)) }
+
+func want(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if got != want {
+		t.Fatalf("%s is %v, want %v", what, got, want)
+	}
+}
+
+func TestKeeper(t *testing.T) {
+	a := newAgent("203.0.113.1/32")
+	want(t, "stage", a.step(t, false, "plain"), snapshot.DrainNone)
+	a.Observe("plain")
+	want(t, "stage", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+	want(t, "a step after what FRR ran before", a.Observe("plain"), false)
+	want(t, "a step after FRR runs it", a.Observe("graceful"), true)
+	want(t, "stage", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+	want(t, "the wait", a.Next(), snapshot.DefaultConvergeTime)
+
+	a.after(snapshot.DefaultConvergeTime / 2)
+	a.restart("203.0.113.1/32")
+	want(t, "stage after a restart", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+	want(t, "the wait after a restart", a.Next(), snapshot.DefaultConvergeTime/2)
+
+	a.after(snapshot.DefaultConvergeTime / 2)
+	want(t, "stage", a.step(t, true, "withdrawn", "kept"), snapshot.DrainWithdrawn)
+	a.restart("203.0.113.1/32")
+	want(t, "stage after a restart", a.step(t, true, "withdrawn", "kept"), snapshot.DrainWithdrawn)
+	want(t, "a step", a.Observe("withdrawn"), true)
+	a.step(t, true, "withdrawn", "kept")
+	want(t, "confirmed", a.State().Confirmed.IsZero(), false)
+
+	a.step(t, true, "all withdrawn")
+	want(t, "confirmed once no Service is kept any more", a.State().Confirmed.IsZero(), true)
+	want(t, "a step after what FRR ran before", a.Observe("withdrawn"), false)
+	want(t, "a step", a.Observe("all withdrawn"), true)
+
+	want(t, "stage", a.step(t, false, "plain"), snapshot.DrainNone)
+	a.restart("203.0.113.1/32")
+	want(t, "stage after a restart", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+}
+
+// TestSameConfiguration: where nothing is announced to any peer the stages have one
+// configuration, and FRR runs it already.
+func TestSameConfiguration(t *testing.T) {
+	a := newAgent("203.0.113.1/32")
+	a.Observe("same")
+	a.step(t, true, "same")
+	want(t, "the wait", a.Next(), time.Millisecond)
+	a.step(t, true, "same")
+	want(t, "confirmed", a.State().Confirmed, start)
+}
+
+func TestBootsDrained(t *testing.T) {
+	a := newAgent()
+	want(t, "stage", a.step(t, true, "nothing"), snapshot.DrainWithdrawn)
+}
+
+// TestNotKept: a stage that the next agent wouldn't know of isn't begun.
+func TestNotKept(t *testing.T) {
+	a := newAgent("203.0.113.1/32")
+	a.fails = errors.New("disk full")
+	want(t, "stage", a.step(t, true, "plain"), snapshot.DrainNone)
+	a.fails = nil
+	want(t, "stage", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+}
+
+// TestDamagedFile begins anew.
+func TestDamagedFile(t *testing.T) {
+	a := newAgent("203.0.113.1/32")
+	a.saved = []byte("{")
+	a.restart("203.0.113.1/32")
+	want(t, "stage", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+}

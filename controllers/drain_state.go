@@ -1,0 +1,58 @@
+package controllers
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/herald-lb/herald/controllers/drain"
+	"github.com/herald-lb/herald/controllers/snapshot"
+	relay "github.com/herald-lb/herald/relay/exchange"
+	"github.com/herald-lb/herald/reloader/exchange"
+)
+
+const (
+	// drainFile is the agent's own, beside what it shares with the reloader.
+	drainFile = "drain.json"
+	// relayMaxAge is how old the relay's count of connections may be.
+	relayMaxAge = 30 * time.Second
+	// countInterval is how often connections are counted while a node drains.
+	countInterval = 2 * time.Second
+)
+
+// openDrain goes on where the last agent of this boot ended. After a boot there is
+// no file: the node announces nothing, and a drain has nothing to announce.
+func openDrain(options AgentOptions, applied *snapshot.Applied) *drain.Keeper {
+	saved, _ := os.ReadFile(filepath.Join(options.ExchangeDir, drainFile))
+	return drain.New(options.Clock, saved, applied, func(data []byte) error {
+		return exchange.WriteFile(options.ExchangeDir, drainFile, data)
+	})
+}
+
+// ownedConnections are the established connections that the relay counts; nil:
+// nobody counts them.
+func ownedConnections(dir string, now func() time.Time) func() *int64 {
+	if dir == "" {
+		return nil // there is no relay
+	}
+	return func() *int64 {
+		seen, err := relay.ReadReport(dir)
+		if err != nil || seen.Owned == nil || now().Sub(seen.Time).Abs() > relayMaxAge {
+			return nil
+		}
+		total := int64(0)
+		for _, count := range seen.Owned {
+			total += int64(count)
+		}
+		return &total
+	}
+}
+
+// sooner is the shorter of two waits; 0 is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b == 0 {
+		return cmp.Or(a, b)
+	}
+	return min(a, b)
+}

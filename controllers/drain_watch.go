@@ -1,0 +1,188 @@
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/snapshot"
+)
+
+// DrainWatch learns which other nodes could take over from this one. It watches
+// all Nodes, their reports and all endpoints, which is much for an agent: only
+// while its node drains.
+type DrainWatch struct {
+	// Node is this one's name. Changed is told what is known: nil while nothing is.
+	Node    string
+	Changed func(*snapshot.Others)
+
+	manager manager.Manager
+	wanted  chan bool
+}
+
+// NewDrainWatch is to be added to the manager.
+func NewDrainWatch(mgr manager.Manager, node string, changed func(*snapshot.Others)) *DrainWatch {
+	return &DrainWatch{Node: node, Changed: changed, manager: mgr, wanted: make(chan bool, 1)}
+}
+
+// Want begins the watch, or ends it.
+func (w *DrainWatch) Want(drains bool) {
+	select {
+	case <-w.wanted: // what it was told before
+	default:
+	}
+	w.wanted <- drains
+}
+
+// Start implements manager.Runnable.
+func (w *DrainWatch) Start(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case drains := <-w.wanted:
+			if drains {
+				w.whileWanted(ctx)
+			}
+		}
+	}
+}
+
+// whileWanted watches until that isn't wanted any more, or the context ends.
+func (w *DrainWatch) whileWanted(ctx context.Context) {
+	watch, end := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		w.follow(watch)
+	}()
+	for drains := true; drains; {
+		select {
+		case <-ctx.Done():
+			drains = false
+		case drains = <-w.wanted:
+		}
+	}
+	end()
+	<-ended
+}
+
+// follow until the context ends. Then nothing is known any more.
+func (w *DrainWatch) follow(ctx context.Context) {
+	seen := newOthersSeen(w.Node)
+	var informers cache.Cache
+	err := wait.PollUntilContextCancel(ctx, retryMax, true, func(ctx context.Context) (bool, error) {
+		var err error
+		if informers, err = w.informers(ctx, seen); err != nil {
+			log.FromContext(ctx).Error(err, "other nodes can't be watched: until they can, this node's drain goes no further")
+		}
+		return err == nil, nil
+	})
+	if err != nil {
+		return // the context has ended
+	}
+	go func() {
+		if err := informers.Start(ctx); err != nil {
+			log.FromContext(ctx).Error(err, "the watch of other nodes has ended")
+		}
+	}()
+	if informers.WaitForCacheSync(ctx) {
+		seen.tell(ctx, w.Changed)
+	}
+	w.Changed(nil)
+}
+
+func (w *DrainWatch) informers(ctx context.Context, seen *othersSeen) (cache.Cache, error) {
+	informers, err := cache.New(w.manager.GetConfig(), cache.Options{
+		HTTPClient: w.manager.GetHTTPClient(), Scheme: w.manager.GetScheme(), Mapper: w.manager.GetRESTMapper(),
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Node{}:               {Transform: otherNode},
+			&discoveryv1.EndpointSlice{}: {Label: slicesOfServices(), Transform: otherSlice},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch of other nodes: %w", err)
+	}
+	for _, object := range []client.Object{&corev1.Node{}, &v1alpha1.BGPNode{}, &v1alpha1.BGPSession{}, &discoveryv1.EndpointSlice{}} {
+		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+		if err == nil {
+			_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+				AddFunc: seen.set, UpdateFunc: func(_, now any) { seen.set(now) }, DeleteFunc: seen.remove,
+			})
+		}
+		if err != nil {
+			return nil, fmt.Errorf("watch of %T: %w", object, err)
+		}
+	}
+	return informers, nil
+}
+
+// otherNode keeps what snapshot.TrimNode reads, and whether the node is ready.
+func otherNode(in any) (any, error) {
+	node, ok := in.(*corev1.Node)
+	if !ok {
+		return in, nil
+	}
+	conditions := node.Status.Conditions
+	out, err := agentNode(in)
+	if trimmed, ok := out.(*corev1.Node); ok {
+		for i := range conditions {
+			if condition := &conditions[i]; condition.Type == corev1.NodeReady {
+				trimmed.Status.Conditions = append(trimmed.Status.Conditions, corev1.NodeCondition{Type: condition.Type, Status: condition.Status})
+			}
+		}
+	}
+	return out, err
+}
+
+// otherSlice keeps what snapshot.TrimSlice reads for all nodes: an endpoint of each.
+func otherSlice(in any) (any, error) {
+	slice, ok := in.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return in, nil
+	}
+	trimmed := &discoveryv1.EndpointSlice{ObjectMeta: identity(&slice.ObjectMeta), AddressType: slice.AddressType}
+	trimmed.Labels = map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}
+	there := map[string]bool{}
+	for i := range slice.Endpoints {
+		endpoint := &slice.Endpoints[i]
+		node := ""
+		if endpoint.NodeName != nil {
+			node = *endpoint.NodeName
+		}
+		if there[node] || !snapshot.IsUsable(endpoint) {
+			continue
+		}
+		there[node] = true
+		trimmed.Endpoints = append(trimmed.Endpoints, discoveryv1.Endpoint{
+			Addresses: endpoint.Addresses[:1], Conditions: endpoint.Conditions, NodeName: endpoint.NodeName,
+		})
+	}
+	return trimmed, nil
+}
+
+// othersSeen gathers what the watches show.
+type othersSeen struct {
+	self  string
+	dirty chan struct{}
+
+	mu       sync.Mutex
+	nodes    map[string]*snapshot.Node
+	ready    map[string]bool
+	reports  map[string]reportedNode
+	sessions map[types.NamespacedName]string // the node of each that is Established
+	slices   map[types.NamespacedName]map[string]*snapshot.Slice
+	services map[types.NamespacedName]types.NamespacedName // of each slice
+}
