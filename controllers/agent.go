@@ -83,7 +83,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		Client: mgr.GetClient(), Node: options.Node, Clock: options.Clock,
 		Report: NewReportFile(options.ExchangeDir, options.Clock),
 		Pacer:  status.NewPacer(options.Pace, nil),
-		Owned:  ownedConnections(options.RelayDir, options.Clock.Now),
+		Relay:  NewRelayReport(options.RelayDir, options.Clock),
 	}
 	nodes := &NodeReconciler{
 		Store: store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file, Done: reports.Done,
@@ -124,7 +124,9 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		}
 		nodes.ReportChanged(seen)
 	}
+	relayWatch := &RelayWatch{Changed: reports.RelayChanged}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
+		mgr.Add(relayWatch),
 		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster), mgr.Add(others))
 }
 

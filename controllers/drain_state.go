@@ -8,15 +8,13 @@ import (
 
 	"github.com/herald-lb/herald/controllers/drain"
 	"github.com/herald-lb/herald/controllers/snapshot"
-	relay "github.com/herald-lb/herald/relay/exchange"
+	"github.com/herald-lb/herald/controllers/status"
 	"github.com/herald-lb/herald/reloader/exchange"
 )
 
 const (
 	// drainFile is the agent's own, beside what it shares with the reloader.
 	drainFile = "drain.json"
-	// relayMaxAge is how old the relay's count of connections may be.
-	relayMaxAge = 30 * time.Second
 	// countInterval is how often connections are counted while a node drains.
 	countInterval = 2 * time.Second
 )
@@ -30,23 +28,16 @@ func openDrain(options AgentOptions, applied *snapshot.Applied) *drain.Keeper {
 	})
 }
 
-// ownedConnections are the established connections that the relay counts; nil:
-// nobody counts them.
-func ownedConnections(dir string, now func() time.Time) func() *int64 {
-	if dir == "" {
-		return nil // there is no relay
+// owned are the established connections that the relay counts; nil: nobody does.
+func owned(view *status.RelayView) *int64 {
+	if view == nil || !view.Fresh || view.Report.Owned == nil {
+		return nil
 	}
-	return func() *int64 {
-		seen, err := relay.ReadReport(dir)
-		if err != nil || seen.Owned == nil || now().Sub(seen.Time).Abs() > relayMaxAge {
-			return nil
-		}
-		total := int64(0)
-		for _, count := range seen.Owned {
-			total += int64(count)
-		}
-		return &total
+	total := int64(0)
+	for _, count := range view.Report.Owned {
+		total += int64(count)
 	}
+	return &total
 }
 
 // sooner is the shorter of two waits; 0 is none.

@@ -31,10 +31,10 @@ type ReportReconciler struct {
 	Client client.Client
 	Node   string
 	Report *ReportFile
-	Clock  clock.PassiveClock
-	Pacer  *status.Pacer
-	// Owned counts the connections that the node owns; nil, or its answer: nobody does.
-	Owned func() *int64
+	// Relay follows the relay's report; nil: there is none.
+	Relay *RelayReport
+	Clock clock.PassiveClock
+	Pacer *status.Pacer
 
 	mu       sync.Mutex
 	queue    wakeQueue
@@ -67,6 +67,13 @@ func (r *ReportReconciler) Done(outcome Outcome) {
 // ReportChanged is to be called when report.json may be a new one.
 func (r *ReportReconciler) ReportChanged() {
 	if r.Report.Refresh() {
+		r.Wake()
+	}
+}
+
+// RelayChanged is to be called when relay-report.json may be a new one.
+func (r *ReportReconciler) RelayChanged() {
+	if r.Relay.Refresh() {
 		r.Wake()
 	}
 }

@@ -39,6 +39,9 @@ func (r *ReportReconciler) newRound() *round {
 	if seen.Fresh || seen.Starting {
 		round.comeBack(seen.StaleAt)
 	}
+	if relay, staleAt := r.Relay.Observe(RelayWish{}); relay != nil && (relay.Fresh || relay.Starting) {
+		round.comeBack(staleAt)
+	}
 	if r.outcome == nil {
 		return round
 	}
@@ -73,11 +76,16 @@ func (r *ReportReconciler) view(seen Observation) status.View {
 		Node: r.Node, Now: r.Clock.Now(),
 		Report: seen.Report, ReportError: seen.Error, Fresh: seen.Fresh,
 	}
+	wish := RelayWish{}
+	if r.outcome != nil {
+		wish = r.outcome.Relay
+	}
+	view.Relay, _ = r.Relay.Observe(wish)
 	if r.outcome != nil {
 		view.Result, view.DesiredHash = r.outcome.Result, r.outcome.Hash
 		view.Drain, view.DrainLimits = r.outcome.Drain, r.outcome.Limits
-		if r.Owned != nil && view.Drain.Stage != drain.None {
-			view.Connections = r.Owned()
+		if view.Drain.Stage != drain.None {
+			view.Connections = owned(view.Relay)
 		}
 		if r.outcome.Error != nil {
 			view.WriteError = r.outcome.Error.Error()

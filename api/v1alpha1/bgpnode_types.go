@@ -42,7 +42,11 @@ type BGPNodeStatus struct {
 	// drain is how far the node's drain is; absent while it doesn't drain.
 	// +optional
 	Drain *DrainStatus `json:"drain,omitempty"`
-	// conditions: Programmed, Ready, Draining, SafeToShutdown.
+	// relay is what the node does for connections that are displaced. Absent while the
+	// relay doesn't report.
+	// +optional
+	Relay *NodeRelay `json:"relay,omitempty"`
+	// conditions: Programmed, Ready, Draining, SafeToShutdown, RelayReady.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -16,6 +16,8 @@ const (
 	// ConditionSafeToShutdown (BGPNode) says whether nothing is lost any more when a
 	// draining node goes.
 	ConditionSafeToShutdown = "SafeToShutdown"
+	// ConditionRelayReady (BGPNode) says whether the node's relay does what it is to.
+	ConditionRelayReady = "RelayReady"
 	// ConditionAnnouncing (Herald) says whether nodes announce prefixes: then the
 	// Herald object is not deleted by a slip.
 	ConditionAnnouncing = "Announcing"
@@ -101,6 +103,18 @@ const (
 	ReasonNoServiceSelected = "NoServiceSelected"
 	// ReasonTooManyNodes: more nodes than packets can be copied to.
 	ReasonTooManyNodes = "TooManyNodes"
+)
+
+// Reasons of Ready of FlowPolicies, and of RelayReady. Those of problems on nodes are
+// the relay's own: KernelFeatureMissing, ReversePathFilter, ForeignDataplane,
+// TunnelPortInUse, TunnelMTUTooSmall, TooManyNodes, Failed.
+const (
+	// ReasonLearning: every node preserves the connections.
+	ReasonLearning = "Learning"
+	// ReasonFlowsOff: the policy's mode.
+	ReasonFlowsOff = "Off"
+	// ReasonRelayNotReporting: nobody vouches for a node's relay.
+	ReasonRelayNotReporting = "RelayNotReporting"
 )
 
 // Reasons of Established.

@@ -73,7 +73,7 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 	kube := genericclioptions.NewConfigFlags(true)
 	kube.AddFlags(root.PersistentFlags())
 	for _, command := range []func(genericiooptions.IOStreams, *genericclioptions.ConfigFlags) *cobra.Command{
-		newStatusCommand, newSessionsCommand, newRoutesCommand, newExplainCommand, newPoolsCommand,
+		newStatusCommand, newSessionsCommand, newRoutesCommand, newExplainCommand, newPoolsCommand, newFlowsCommand, newImpactCommand,
 		newRenderCommand, newLintCommand, newMigrateCommand, newBundleCommand, newDrainCommand, newUndrainCommand,
 	} {
 		root.AddCommand(command(streams, kube))

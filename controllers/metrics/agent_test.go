@@ -13,6 +13,7 @@ import (
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/status"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/relay/exchange"
 	"github.com/herald-lb/herald/reloader/report"
 )
 
@@ -32,6 +33,10 @@ func view() status.View {
 			Withheld: []compile.Withheld{{Service: types.NamespacedName{Namespace: "shop", Name: "db"}, Why: compile.WhyNoEndpoint}},
 			Issues:   []compile.Issue{{Reason: "SecretNotFound"}, {Reason: "SecretNotFound"}},
 		},
+		Relay: &status.RelayView{Fresh: true, Report: &exchange.Report{
+			Learning: true, Owned: map[netip.Addr]int{a: 3, b: 4}, Learned: map[string]int{"m": 5},
+			Counters: exchange.Counters{Relayed: 1, Flooded: 2, Claimed: 3, Unclaimed: 4, Limited: 5, PathMTUFlooded: 6, PathMTUAccepted: 7},
+		}},
 		Report: &report.Report{
 			AppliedHash: "x", FRR: report.FRR{Version: "10.3"},
 			LastApply: &report.Apply{Time: noon, Duration: 1500 * time.Millisecond},
@@ -110,6 +115,30 @@ herald_apply_duration_seconds_sum{outcome="Applied",path="vty"} 0.3
 herald_apply_duration_seconds_count{outcome="Applied",path="vty"} 3
 herald_apply_duration_seconds_sum{outcome="Failed",path="frr-reload"} 2
 herald_apply_duration_seconds_count{outcome="Failed",path="frr-reload"} 1
+# HELP herald_relay_reporting 1 if the relay has reported within the last 10 seconds; absent where there is none.
+# TYPE herald_relay_reporting gauge
+herald_relay_reporting 1
+# HELP herald_relay_learning 1 if connections of FlowPolicies' Services are preserved here; absent while the relay does not report.
+# TYPE herald_relay_learning gauge
+herald_relay_learning 1
+# HELP herald_relay_path_mtu 1 if ICMP about the path MTU is relayed; absent while the relay does not report.
+# TYPE herald_relay_path_mtu gauge
+herald_relay_path_mtu 0
+# HELP herald_relay_owned_connections Established connections to Services' addresses that this node has the state of.
+# TYPE herald_relay_owned_connections gauge
+herald_relay_owned_connections 7
+# HELP herald_relay_learned_flows Connections that this node knows another owner of.
+# TYPE herald_relay_learned_flows gauge
+herald_relay_learned_flows 5
+# HELP herald_relay_packets_total Packets since the relay's rules were made, by what became of them.
+# TYPE herald_relay_packets_total counter
+herald_relay_packets_total{fate="relayed"} 1
+herald_relay_packets_total{fate="flooded"} 2
+herald_relay_packets_total{fate="claimed"} 3
+herald_relay_packets_total{fate="unclaimed"} 4
+herald_relay_packets_total{fate="limited"} 5
+herald_relay_packets_total{fate="path_mtu_flooded"} 6
+herald_relay_packets_total{fate="path_mtu_accepted"} 7
 `
 
 func TestAgent(t *testing.T) {
@@ -156,6 +185,15 @@ herald_reloader_reporting 0
 `), "herald_programmed", "herald_reloader_reporting")
 		if err != nil {
 			t.Error(err)
+		}
+	})
+	t.Run("M9 a dead relay never looks healthy", func(t *testing.T) {
+		now = view()
+		now.Relay.Fresh = false
+		for name, want := range map[string]int{"herald_relay_reporting": 1, "herald_relay_learning": 0, "herald_relay_packets_total": 0} {
+			if got := series(name); got != want {
+				t.Errorf("%s: %d series, want %d", name, got, want)
+			}
 		}
 	})
 	t.Run("nothing is told before anything is known", func(t *testing.T) {

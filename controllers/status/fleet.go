@@ -41,6 +41,8 @@ type NodeReport struct {
 	// Withdrawn: it has given up its routes, but for those of Kept.
 	Withdrawn bool
 	Kept      []string
+	// Relay is what the node's relay does.
+	Relay relayReport
 }
 
 // ReportOf is what matters of a BGPNode.
@@ -50,6 +52,7 @@ func ReportOf(node *v1alpha1.BGPNode) NodeReport {
 		Issues:     node.Status.Issues,
 		Snippets:   node.Status.Snippets,
 		Withdrawn:  HasWithdrawn(node.Status.Drain),
+		Relay:      relayReportOf(node),
 	}
 	if report.Withdrawn && node.Status.Drain.LastHolderOf != nil {
 		report.Kept = node.Status.Drain.LastHolderOf.Services
@@ -65,7 +68,7 @@ func (r NodeReport) announces(service types.NamespacedName) bool {
 
 // Equal says whether two reports say the same.
 func (r NodeReport) Equal(other NodeReport) bool {
-	return r.Programmed == other.Programmed && slices.Equal(r.Issues, other.Issues) &&
+	return r.Programmed == other.Programmed && slices.Equal(r.Issues, other.Issues) && r.Relay == other.Relay &&
 		slices.Equal(r.Snippets, other.Snippets) && r.Withdrawn == other.Withdrawn && slices.Equal(r.Kept, other.Kept)
 }
 

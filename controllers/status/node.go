@@ -50,6 +50,12 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 	for _, condition := range drainConditions(view) {
 		set(condition)
 	}
+	status.Relay = nodeRelay(view.Relay, old.Relay)
+	if view.Relay == nil {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionRelayReady)
+	} else if condition, known := relayReady(view.Relay); known {
+		set(condition)
+	}
 	if condition, known := programmed(view); known {
 		set(condition)
 	} else if meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed) == nil {
@@ -234,6 +240,9 @@ func urgentOfNode(status v1alpha1.BGPNodeStatus) v1alpha1.BGPNodeStatus {
 		if left := status.Drain.Connections; left != nil && *left > 0 {
 			*left = 1 // that there are any is a transition
 		}
+	}
+	if relay := status.Relay; relay != nil {
+		status.Relay = &v1alpha1.NodeRelay{Learning: relay.Learning, PathMTU: relay.PathMTU}
 	}
 	if status.LastApply == nil || status.LastApply.Outcome == v1alpha1.ApplyApplied {
 		status.LastApply = nil

@@ -30,6 +30,9 @@ type View struct {
 	// HoldingBack says that closed gates hold Services back for longer than is usual.
 	HoldingBack bool
 
+	// Relay is what is known of the relay; nil: there is none.
+	Relay *RelayView
+
 	// Report is the reloader's; nil where there is none that can be read, and
 	// ReportError says why. Fresh says that the reloader is alive.
 	Report      *report.Report
