@@ -62,10 +62,6 @@ func runAgent(ctx context.Context, flags *agentFlags) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(flags.options.RelayDir); err != nil && flags.options.RelayDir != "" {
-		ctrl.Log.Info("nothing is relayed: there is no directory shared with the relay", "relayDir", flags.options.RelayDir)
-		flags.options.RelayDir = ""
-	}
 	flags.options.SetLogLevel = setLogLevel
 	flags.options.Pace = status.PaceEvery(flags.countersInterval)
 	flags.options.Metrics = ctrlmetrics.Registry
@@ -79,6 +75,10 @@ func runAgent(ctx context.Context, flags *agentFlags) error {
 	}
 	if err := cluster.Preflight(config); err != nil {
 		return err
+	}
+	if _, err := os.Stat(flags.options.RelayDir); err != nil && flags.options.RelayDir != "" {
+		ctrl.Log.Info("nothing is relayed: there is no directory shared with the relay", "relayDir", flags.options.RelayDir)
+		flags.options.RelayDir = ""
 	}
 	managerOptions, err := flags.options.ManagerOptions()
 	if err != nil {
