@@ -44,10 +44,9 @@ func (s service) name() string {
 
 // site is a cluster with Herald, two Services and sessions to both routers.
 type site struct {
-	cluster   *cluster.Cluster
-	services  []service
-	nodes     []string
-	preserved bool
+	cluster  *cluster.Cluster
+	services []service
+	nodes    []string
 }
 
 func newSite(ctx context.Context, o options, mode string) (_ *site, err error) {
