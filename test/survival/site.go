@@ -146,8 +146,8 @@ func (s *site) announce(ctx context.Context) error {
 		for _, family := range families {
 			peer := s.cluster.Peer(r.Config().Name, family)
 			peer.Name += "-" + string(family)
-			// What a site without BFD would have at best: a dead node is seen in 3 s.
-			peer.Spec.HoldTime, peer.Spec.KeepaliveTime = &metav1.Duration{Duration: 3 * time.Second}, &metav1.Duration{Duration: time.Second}
+			// What a site without BFD has: a dead node is seen in 9 s.
+			peer.Spec.HoldTime, peer.Spec.KeepaliveTime = &metav1.Duration{Duration: 9 * time.Second}, &metav1.Duration{Duration: 3 * time.Second}
 			objects = append(objects, peer)
 		}
 	}

@@ -83,7 +83,7 @@ func (c *Conn) first() error {
 		if err := c.write(c.Protocol == QUIC); err != nil {
 			return err
 		}
-		_ = c.socket.SetReadDeadline(time.Now().Add(handshake / 5))
+		_ = c.socket.SetReadDeadline(time.Now().Add(c.answerTime()))
 		err := c.read()
 		if err == nil {
 			c.answered = time.Now()
@@ -94,6 +94,14 @@ func (c *Conn) first() error {
 		}
 	}
 	return os.ErrDeadlineExceeded
+}
+
+// answerTime is how long the first echo may take: TCP sends again by itself.
+func (c *Conn) answerTime() time.Duration {
+	if c.Protocol == QUIC {
+		return handshake / 5
+	}
+	return handshake
 }
 
 func (c *Conn) write(long bool) error {
