@@ -3,10 +3,12 @@ package loop
 import (
 	"context"
 	"log/slog"
+	"net"
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/herald-lb/herald/relay/exchange"
 	"github.com/herald-lb/herald/relay/tunnel"
@@ -84,9 +86,25 @@ func (w *watcher) runLinks(ctx context.Context) {
 		w.log.Warn("devices can't be watched: they are looked at every few seconds", "error", err)
 		return
 	}
+	seen := map[string]device{}
 	for update := range updates {
-		if name := update.Attrs().Name; name == tunnel.Data || name == tunnel.Claim {
+		name := update.Attrs().Name
+		if name != tunnel.Data && name != tunnel.Claim {
+			continue
+		}
+		now := device{
+			index: update.Attrs().Index, mtu: update.Attrs().MTU,
+			up: update.Attrs().Flags&net.FlagUp != 0, gone: update.Header.Type == unix.RTM_DELLINK,
+		}
+		if now != seen[name] {
+			seen[name] = now
 			w.note()
 		}
 	}
+}
+
+// device is what matters of one; the kernel tells of much else.
+type device struct {
+	index, mtu int
+	up, gone   bool
 }

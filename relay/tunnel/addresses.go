@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -25,7 +29,14 @@ func ensureAddresses(link netlink.Link, spec Spec) error {
 		via.Mask = net.CIDRMask(64, 128)
 		addresses = append(addresses, netlink.Addr{IPNet: via, Scope: unix.RT_SCOPE_LINK, Flags: unix.IFA_F_NODAD})
 	}
+	have, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return err
+	}
 	for i := range addresses {
+		if slices.ContainsFunc(have, func(a netlink.Addr) bool { return a.IPNet.String() == addresses[i].IPNet.String() }) {
+			continue // whoever follows the kernel's messages, FRR too, needn't hear of it again
+		}
 		if err := netlink.AddrReplace(link, &addresses[i]); err != nil {
 			return fmt.Errorf("address %s: %w", addresses[i].IPNet, err)
 		}
@@ -37,25 +48,28 @@ func ensureAddresses(link netlink.Link, spec Spec) error {
 // ask for the packet's own destination as a neighbour. IPv6's lie on the link.
 func ensureRoutes(link netlink.Link, spec Spec) error {
 	index := link.Attrs().Index
-	wished := map[string]bool{}
-	for _, peer := range spec.Peers {
-		to := host(Via4(peer))
-		wished[to.String()] = true
-		route := &netlink.Route{LinkIndex: index, Dst: to, Scope: netlink.SCOPE_LINK, Protocol: routeProtocol, Priority: metric(link)}
-		if err := netlink.RouteReplace(route); err != nil {
-			return fmt.Errorf("route %s: %w", to, err)
-		}
-	}
-	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4,
+	have, err := netlink.RouteListFiltered(netlink.FAMILY_V4,
 		&netlink.Route{LinkIndex: index, Protocol: routeProtocol}, netlink.RT_FILTER_OIF|netlink.RT_FILTER_PROTOCOL)
 	if err != nil {
 		return err
 	}
-	for i := range routes {
-		if !wished[routes[i].Dst.String()] {
-			if err := netlink.RouteDel(&routes[i]); err != nil && !errors.Is(err, unix.ESRCH) {
-				return err
-			}
+	missing := map[string]*netlink.Route{}
+	for _, peer := range spec.Peers {
+		to := host(Via4(peer))
+		missing[to.String()] = &netlink.Route{LinkIndex: index, Dst: to, Scope: netlink.SCOPE_LINK, Protocol: routeProtocol, Priority: metric(link)}
+	}
+	for i := range have {
+		if want := missing[have[i].Dst.String()]; want != nil && have[i].Priority == want.Priority {
+			delete(missing, have[i].Dst.String())
+			continue
+		}
+		if err := netlink.RouteDel(&have[i]); err != nil && !errors.Is(err, unix.ESRCH) {
+			return err
+		}
+	}
+	for to, route := range missing {
+		if err := netlink.RouteReplace(route); err != nil {
+			return fmt.Errorf("route %s: %w", to, err)
 		}
 	}
 	return nil
@@ -88,6 +102,10 @@ const (
 // clients that are reached by other devices. By netlink, because /proc/sys is
 // read-only in a container that has no more rights than it needs.
 func looseReversePath(link netlink.Link) error {
+	now, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + link.Attrs().Name + "/rp_filter")
+	if err == nil && strings.TrimSpace(string(now)) == strconv.Itoa(rpFilterLoose) {
+		return nil // setting it is a change of the device to all that watch it
+	}
 	request := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	info := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	info.Index = int32(link.Attrs().Index)

@@ -125,14 +125,20 @@ func (s *site) reusePort(port int, displace func()) error {
 	must(s.t, conn.(*net.TCPConn).SetLinger(0))
 	buffer := make([]byte, 16)
 	for range 3 {
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		// Longer than an owner is searched, and TCP's pauses between two tries: a while
+		// without an answer is no black hole.
+		if err := conn.SetDeadline(time.Now().Add(4 * patience)); err != nil {
 			return err
 		}
+		began := time.Now()
 		if _, err := conn.Write(buffer); err != nil {
 			return err
 		}
 		if _, err := io.ReadFull(conn, buffer); err != nil {
 			return err
+		}
+		if took := time.Since(began); took > time.Second {
+			s.t.Logf("an answer after %s", took)
 		}
 		displace()
 	}

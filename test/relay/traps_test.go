@@ -40,6 +40,15 @@ func TestTraps(t *testing.T) {
 		}
 	}
 	t.Run("rp_filter 1 for all devices", unbroken)
+	t.Run("a relay at rest changes nothing", func(t *testing.T) {
+		// Longer than two of its looks. FRR and CNI plugins follow these messages, and so
+		// does the relay: one that answers itself never rests.
+		for _, n := range s.nodes[:1] {
+			if said := n.run("sh", "-c", "timeout 6 ip monitor link address route; true"); said != "" {
+				t.Errorf("the kernel was told: %s", said)
+			}
+		}
+	})
 	t.Run("the process is killed, and its table works on", func(t *testing.T) {
 		for _, n := range s.nodes {
 			n.relay.Kill()
