@@ -50,50 +50,6 @@ var (
 		"Tries to give FRR a configuration since the reloader started: how many, and how long they took together.", "path", "outcome")
 )
 
-var (
-	relayReporting = desc("relay_reporting",
-		"1 if the relay has reported within the last 10 seconds; absent where there is none.")
-	relayLearning = desc("relay_learning",
-		"1 if connections of FlowPolicies' Services are preserved here; absent while the relay does not report.")
-	relayPathMTU = desc("relay_path_mtu",
-		"1 if ICMP about the path MTU is relayed; absent while the relay does not report.")
-	relayOwned = desc("relay_owned_connections",
-		"Established connections to Services' addresses that this node has the state of.")
-	relayLearned = desc("relay_learned_flows",
-		"Connections that this node knows another owner of.")
-	relayPackets = desc("relay_packets_total",
-		"Packets since the relay's rules were made, by what became of them.", "fate")
-)
-
-func collectRelay(out chan<- prometheus.Metric, view *status.RelayView) {
-	if view == nil {
-		return
-	}
-	gauge(out, relayReporting, truth(view.Fresh))
-	if !view.Fresh || view.Report == nil {
-		return
-	}
-	gauge(out, relayLearning, truth(view.Report.Learning))
-	gauge(out, relayPathMTU, truth(view.Report.PathMTU))
-	gauge(out, relayOwned, float64(total(view.Report.Owned)))
-	gauge(out, relayLearned, float64(total(view.Report.Learned)))
-	c := view.Report.Counters
-	for fate, count := range map[string]uint64{
-		"relayed": c.Relayed, "flooded": c.Flooded, "claimed": c.Claimed, "unclaimed": c.Unclaimed, "limited": c.Limited,
-		"path_mtu_flooded": c.PathMTUFlooded, "path_mtu_accepted": c.PathMTUAccepted,
-	} {
-		out <- prometheus.MustNewConstMetric(relayPackets, prometheus.CounterValue, float64(count), fate)
-	}
-}
-
-func total[K comparable](counts map[K]int) int {
-	sum := 0
-	for _, n := range counts {
-		sum += n
-	}
-	return sum
-}
-
 // Agent is a collector of what an agent knows.
 type Agent struct {
 	// View is what it knows now; false: nothing yet.
@@ -105,7 +61,8 @@ func (a *Agent) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		sessionUp, sessionSince, sessionFlaps, sessionPrefixes, sessionMessages, bfdUp,
 		nodeRoutes, nodeIssues, reporting, programmed, applyFailed, applyTime, applyDuration, applies,
-		relayReporting, relayLearning, relayPathMTU, relayOwned, relayLearned, relayPackets,
+		relayReporting, relayLearning, relayPathMTU, relayProblems, relayOwned, relayLearned, relayPackets,
+		drainStage, drainSince, drainConnections, drainSafe,
 	} {
 		descs <- d
 	}
@@ -122,6 +79,7 @@ func (a *Agent) Collect(out chan<- prometheus.Metric) {
 	}
 	collectNode(out, view)
 	collectRelay(out, view.Relay)
+	collectDrain(out, view)
 }
 
 func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {

@@ -9,8 +9,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/controllers/drain"
+	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/controllers/status"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 	"github.com/herald-lb/herald/relay/exchange"
@@ -33,8 +36,12 @@ func view() status.View {
 			Withheld: []compile.Withheld{{Service: types.NamespacedName{Namespace: "shop", Name: "db"}, Why: compile.WhyNoEndpoint}},
 			Issues:   []compile.Issue{{Reason: "SecretNotFound"}, {Reason: "SecretNotFound"}},
 		},
+		Drain:       drain.State{Stage: drain.Withdrawn, Since: noon, Confirmed: noon},
+		DrainLimits: snapshot.DrainLimits{Connections: time.Hour},
+		Connections: ptr.To[int64](7),
 		Relay: &status.RelayView{Fresh: true, Report: &exchange.Report{
 			Learning: true, Owned: map[netip.Addr]int{a: 3, b: 4}, Learned: map[string]int{"m": 5},
+			Problems: []exchange.Problem{{Reason: exchange.ReasonMTU}, {Reason: exchange.ReasonMTU}},
 			Counters: exchange.Counters{Relayed: 1, Flooded: 2, Claimed: 3, Unclaimed: 4, Limited: 5, PathMTUFlooded: 6, PathMTUAccepted: 7},
 		}},
 		Report: &report.Report{
@@ -124,6 +131,21 @@ herald_relay_learning 1
 # HELP herald_relay_path_mtu 1 if ICMP about the path MTU is relayed; absent while the relay does not report.
 # TYPE herald_relay_path_mtu gauge
 herald_relay_path_mtu 0
+# HELP herald_relay_problems What keeps the relay from doing what it is to, by reason; absent while the relay does not report.
+# TYPE herald_relay_problems gauge
+herald_relay_problems{reason="TunnelMTUTooSmall"} 2
+# HELP herald_drain_stage 1 for the stage of the node's drain; absent while it does not drain.
+# TYPE herald_drain_stage gauge
+herald_drain_stage{stage="Serving"} 1
+# HELP herald_drain_since_timestamp_seconds When the node's drain began, seconds since 1970; absent while it does not drain.
+# TYPE herald_drain_since_timestamp_seconds gauge
+herald_drain_since_timestamp_seconds 1.7673552e+09
+# HELP herald_drain_connections Connections that the draining node still owns; absent while nobody counts them.
+# TYPE herald_drain_connections gauge
+herald_drain_connections 7
+# HELP herald_drain_safe_to_shutdown 1 if the draining node may be shut down; absent while it does not drain.
+# TYPE herald_drain_safe_to_shutdown gauge
+herald_drain_safe_to_shutdown 0
 # HELP herald_relay_owned_connections Established connections to Services' addresses that this node has the state of.
 # TYPE herald_relay_owned_connections gauge
 herald_relay_owned_connections 7
@@ -193,6 +215,15 @@ herald_reloader_reporting 0
 		for name, want := range map[string]int{"herald_relay_reporting": 1, "herald_relay_learning": 0, "herald_relay_packets_total": 0} {
 			if got := series(name); got != want {
 				t.Errorf("%s: %d series, want %d", name, got, want)
+			}
+		}
+	})
+	t.Run("a node that doesn't drain tells no drain", func(t *testing.T) {
+		now = view()
+		now.Drain, now.Connections = drain.State{}, nil
+		for _, name := range []string{"herald_drain_stage", "herald_drain_since_timestamp_seconds", "herald_drain_connections", "herald_drain_safe_to_shutdown"} {
+			if got := series(name); got != 0 {
+				t.Errorf("%s: %d series", name, got)
 			}
 		}
 	})
