@@ -192,6 +192,8 @@ type Options struct {
 	// ExchangeSize makes each node's exchange directory a file system of that many
 	// bytes, which can be filled; 0: as large as the disk.
 	ExchangeSize int
+	// Relay runs the relay on every node; what it relays is said by FlowPolicies.
+	Relay bool
 	// NodeASN is what the routers expect of the nodes, DefaultNodeASN if 0.
 	NodeASN uint32
 	// Log takes progress; nothing is said if nil.

@@ -97,6 +97,8 @@ func (n *Node) startContainer(name string, args []string) error {
 			filepath.Join(n.cfg.Programs, binaries.Herald), "agent",
 			"--kubeconfig", n.cfg.AgentKubeconfig, "--node-name", n.cfg.Name,
 		}, n.cfg.AgentArgs...)
+	case Relay:
+		spec.Command.Args = []string{filepath.Join(n.cfg.Programs, binaries.Herald), "relay"}
 	case KubeProxy:
 		if err := n.writeProxyConfig(); err != nil {
 			return err

@@ -28,9 +28,11 @@ const (
 	Reloader  = "reloader"
 	Agent     = "agent"
 	KubeProxy = "kube-proxy"
+	// Relay runs where Config.Relay says so.
+	Relay = "relay"
 )
 
-// Containers in the order of starting.
+// Containers in the order of starting, but for Relay.
 var Containers = []string{KubeProxy, FRR, Reloader, Agent}
 
 // Config is what a node is made of.
@@ -57,6 +59,8 @@ type Config struct {
 	AgentArgs, ReloaderArgs []string
 	// ExchangeSize of the exchange directory's own file system; 0: it has none.
 	ExchangeSize int
+	// Relay runs the relay too, and lets the agent tell it what to do.
+	Relay bool
 	// Plug connects a freshly booted box to the lab's network.
 	Plug func(*sandbox.Box) error
 	// Count counts questions to the node's kernel.
@@ -118,7 +122,7 @@ func (n *Node) boot(without []string) error {
 	if err := n.cfg.Plug(box); err != nil {
 		return err
 	}
-	for _, name := range Containers {
+	for _, name := range n.all() {
 		if slices.Contains(without, name) {
 			continue
 		}
@@ -134,6 +138,14 @@ func (n *Node) boot(without []string) error {
 	return nil
 }
 
+// all are the node's containers, in the order of starting.
+func (n *Node) all() []string {
+	if n.cfg.Relay {
+		return append(slices.Clone(Containers), Relay)
+	}
+	return Containers
+}
+
 // sysctls that a node with kube-proxy and pods has.
 var sysctls = map[string]string{
 	"net.ipv4.ip_forward":              "1",
@@ -147,7 +159,11 @@ var sysctls = map[string]string{
 // prepareBoot makes what a boot has of its own. The directories under
 // /run/herald are made as a hostPath volume's would be.
 func (n *Node) prepareBoot() error {
-	for _, dir := range []string{"frr", "exchange"} {
+	dirs := []string{"frr", "exchange"}
+	if n.cfg.Relay {
+		dirs = append(dirs, "relay")
+	}
+	for _, dir := range dirs {
 		if err := os.MkdirAll(filepath.Join(n.runDir(), dir), 0o755); err != nil {
 			return err
 		}

@@ -24,6 +24,9 @@ type Pod struct {
 	process *sandbox.Process
 }
 
+// FlowPort is where every echo pod serves long-lived traffic (package flow).
+const FlowPort = 9000
+
 // maxPods per node: the last byte of the IPv4 pod range, and .1 is the node's.
 const maxPods = 250
 
@@ -122,7 +125,7 @@ func (n *Node) startPod(pod *Pod) error {
 	pod.process, err = box.Start(sandbox.Command{
 		Args: []string{
 			filepath.Join(n.cfg.Programs, binaries.Echo),
-			"-pod", pod.Name, "-node", n.cfg.Name, "-ports", strings.Join(ports, ","),
+			"-pod", pod.Name, "-node", n.cfg.Name, "-ports", strings.Join(ports, ","), "-flows", strconv.Itoa(FlowPort),
 		},
 		Stdout: log, Stderr: log,
 	})
