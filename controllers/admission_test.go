@@ -49,7 +49,7 @@ var valid = map[string]func() map[string]any{
 			"tolerations": []any{map[string]any{"operator": "Exists"}},
 			"logLevel":    "debug", "loadBalancerClass": "example.com/bgp", "claimClassless": false, "ignoreExcludeLabel": true, "protectedCIDRs": []any{"10.0.0.0/8", "2001:db8::/32"},
 			"announceGate": map[string]any{"mode": "Off", "timeout": "1m30s"},
-			"drain":        map[string]any{"convergeTime": "0s", "connectionTimeout": "24h"}, "compatibility": map[string]any{"metallbAnnotations": true},
+			"drain":        map[string]any{"convergeTime": "0s", "connectionTimeout": "24h", "onCordon": true, "onShutdown": false, "taints": []any{map[string]any{"key": "x", "value": "", "effect": "NoExecute"}}}, "compatibility": map[string]any{"metallbAnnotations": true},
 			"flowPreservation": map[string]any{
 				"tunnel": map[string]any{"type": "VXLAN", "port": int64(65535), "mtu": int64(1280)},
 				"limits": map[string]any{"floodsPerSecond": int64(10), "learnedFlows": int64(1024)},
@@ -212,6 +212,8 @@ var _ = Describe("Admission", func() {
 		Entry("one CIDR twice", "protectedCIDRs", []any{"10.0.0.0/8", "10.0.0.0/8"}, "Duplicate value"),
 		Entry("an unknown mode", "announceGate", map[string]any{"mode": "On"}, "Unsupported value"),
 		Entry("a long wait", "announceGate", map[string]any{"timeout": "11m"}, "must be 1s to 10m"),
+		Entry("a taint of no effect that there is", "drain", map[string]any{"taints": []any{map[string]any{"key": "x", "effect": "Never"}}}, "Unsupported value"),
+		Entry("a taint without key", "drain", map[string]any{"taints": []any{map[string]any{"value": "x"}}}, "key: Required value"),
 		Entry("a drain that takes too long", "drain", map[string]any{"convergeTime": "11m"}, "must be 0s to 10m"),
 		Entry("connections that live too long", "drain", map[string]any{"connectionTimeout": "25h"}, "must be 0s to 24h"),
 		Entry("no wait", "announceGate", map[string]any{"timeout": "0s"}, "must be 1s to 10m"),

@@ -61,9 +61,14 @@ func agentNode(in any) (any, error) {
 	trimmed.Status.Addresses = node.Status.Addresses
 	for i := range node.Status.Conditions {
 		if condition := &node.Status.Conditions[i]; condition.Type == corev1.NodeNetworkUnavailable {
-			trimmed.Status.Conditions = []corev1.NodeCondition{{Type: condition.Type, Status: condition.Status}}
+			trimmed.Status.Conditions = append(trimmed.Status.Conditions, corev1.NodeCondition{Type: condition.Type, Status: condition.Status})
+		} else if condition.Type == corev1.NodeReady {
+			// Its times tick with each heartbeat; what it says may drain the node.
+			trimmed.Status.Conditions = append(trimmed.Status.Conditions,
+				corev1.NodeCondition{Type: condition.Type, Status: condition.Status, Message: condition.Message})
 		}
 	}
+	trimmed.Spec.Taints, trimmed.Spec.Unschedulable = node.Spec.Taints, node.Spec.Unschedulable
 	return trimmed, nil
 }
 

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -32,4 +33,43 @@ type Drain struct {
 	// +kubebuilder:validation:MaxLength=20
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('24h')",message="must be 0s to 24h"
 	ConnectionTimeout *metav1.Duration `json:"connectionTimeout,omitempty"`
+
+	// taints: a node with one of these taints drains, until the taint goes.
+	// Default: those that the Cluster Autoscaler and Karpenter put on a node that they
+	// are about to remove: ToBeDeletedByClusterAutoscaler and karpenter.sh/disrupted. An
+	// empty list is none. Resets no session.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Taints []DrainTaint `json:"taints,omitempty"`
+
+	// onCordon: a node that is cordoned (spec.unschedulable) drains, until it is
+	// uncordoned.
+	// Default: false: a node that takes no new pods goes on serving those that it has.
+	// Resets no session.
+	// +optional
+	OnCordon bool `json:"onCordon,omitempty"`
+
+	// onShutdown: a node whose kubelet shuts down gracefully drains, as far as the
+	// kubelet's shutdownGracePeriod gives it time: see convergeTime.
+	// Default: true. Resets no session.
+	// +optional
+	OnShutdown *bool `json:"onShutdown,omitempty"`
+}
+
+// DrainTaint selects taints of nodes.
+type DrainTaint struct {
+	// key of the taint.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	Key string `json:"key"`
+	// value of the taint. Default: any.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Value *string `json:"value,omitempty"`
+	// effect of the taint. Default: any.
+	// +optional
+	// +kubebuilder:validation:Enum=NoSchedule;PreferNoSchedule;NoExecute
+	Effect corev1.TaintEffect `json:"effect,omitempty"`
 }

@@ -4,9 +4,11 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -59,7 +61,65 @@ type Trigger struct {
 	Why string
 }
 
-// DrainTrigger says what drains a node; nil: nothing does.
+// DrainTriggers are what drains a node beside its annotation. The zero value is the
+// Herald object's default.
+type DrainTriggers struct {
+	// Taints; nil: those of autoscalers.
+	Taints      []v1alpha1.DrainTaint
+	OnCordon    bool
+	ShutdownOff bool
+}
+
+// autoscalers put these on a node that they are about to remove.
+var autoscalers = []v1alpha1.DrainTaint{{Key: "ToBeDeletedByClusterAutoscaler"}, {Key: "karpenter.sh/disrupted"}}
+
+func drainTriggers(spec *v1alpha1.Drain) DrainTriggers {
+	return DrainTriggers{Taints: spec.Taints, OnCordon: spec.OnCordon, ShutdownOff: spec.OnShutdown != nil && !*spec.OnShutdown}
+}
+
+func (t DrainTriggers) equal(other DrainTriggers) bool {
+	return t.OnCordon == other.OnCordon && t.ShutdownOff == other.ShutdownOff &&
+		(t.Taints == nil) == (other.Taints == nil) && equality.Semantic.DeepEqual(t.Taints, other.Taints)
+}
+
+// of says what of these drains a node; nil: nothing.
+func (t DrainTriggers) of(node *Node) *Trigger {
+	selected := t.Taints
+	if selected == nil {
+		selected = autoscalers
+	}
+	for i := range node.Taints {
+		taint := &node.Taints[i]
+		if slices.ContainsFunc(selected, func(s v1alpha1.DrainTaint) bool { return selects(s, taint) }) {
+			return &Trigger{What: "taint " + taint.ToString()}
+		}
+	}
+	switch {
+	case t.OnCordon && node.Cordoned:
+		return &Trigger{What: "cordon (spec.unschedulable)"}
+	case !t.ShutdownOff && node.ShuttingDown:
+		return &Trigger{What: "the kubelet's graceful shutdown"}
+	}
+	return nil
+}
+
+func selects(s v1alpha1.DrainTaint, taint *corev1.Taint) bool {
+	return s.Key == taint.Key && (s.Value == nil || *s.Value == taint.Value) && (s.Effect == "" || s.Effect == taint.Effect)
+}
+
+// shuttingDown is what the kubelet says in the condition Ready while it shuts down
+// gracefully (KEP-2000); the condition's reason is that of any other cause.
+const shuttingDown = "node is shutting down"
+
+// IsShuttingDown says whether a Node's kubelet says that it shuts down.
+func IsShuttingDown(node *corev1.Node) bool {
+	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue && strings.Contains(c.Message, shuttingDown)
+	})
+}
+
+// DrainTrigger says what drains a node; nil: nothing does. The annotation comes first:
+// it has words.
 func (s *Settings) DrainTrigger(node *Node) *Trigger {
 	if why, found := node.Annotations[v1alpha1.AnnotationDrain]; found && why != "false" {
 		if why == "true" {
@@ -67,12 +127,19 @@ func (s *Settings) DrainTrigger(node *Node) *Trigger {
 		}
 		return &Trigger{What: "annotation " + v1alpha1.AnnotationDrain, Why: why}
 	}
-	return nil
+	triggers := DrainTriggers{}
+	if s != nil {
+		triggers = s.DrainBy
+	}
+	return triggers.of(node)
 }
 
-// sameTriggers says whether the same drains two states of a node.
+// sameTriggers says whether the same may drain two states of a node.
 func sameTriggers(a, b *Node) bool {
-	return drainKeys.Same(a.Annotations, b.Annotations)
+	return drainKeys.Same(a.Annotations, b.Annotations) && a.Cordoned == b.Cordoned && a.ShuttingDown == b.ShuttingDown &&
+		slices.EqualFunc(a.Taints, b.Taints, func(x, y corev1.Taint) bool {
+			return x.Key == y.Key && x.Value == y.Value && x.Effect == y.Effect
+		})
 }
 
 var drainKeys = Keys{v1alpha1.AnnotationDrain: {}}

@@ -34,6 +34,8 @@ type Settings struct {
 	Flows FlowSettings
 	// Drain has the time limits of drains.
 	Drain DrainLimits
+	// DrainBy is what drains nodes.
+	DrainBy DrainTriggers
 }
 
 // FlowSettings of the Herald object; 0: the default.
@@ -48,7 +50,7 @@ func SettingsOf(herald *v1alpha1.Herald) *Settings {
 	}
 	spec := &herald.Spec
 	settings := &Settings{
-		Drain: drainLimits(&spec.Drain),
+		Drain: drainLimits(&spec.Drain), DrainBy: drainTriggers(&spec.Drain),
 		Class: spec.LoadBalancerClass, LeaveClassless: spec.ClaimClassless != nil && !*spec.ClaimClassless,
 		IgnoreExcludeLabel: spec.IgnoreExcludeLabel, GatesOff: spec.AnnounceGate.Mode == v1alpha1.AnnounceGateOff,
 	}
@@ -130,7 +132,7 @@ func (s *Settings) equal(other *Settings) bool {
 		return s == other
 	}
 	return s.SameClaims(other) && s.IgnoreExcludeLabel == other.IgnoreExcludeLabel && s.GatesOff == other.GatesOff &&
-		s.GateTimeout == other.GateTimeout && s.Drain == other.Drain && slices.Equal(s.Protected, other.Protected) &&
+		s.GateTimeout == other.GateTimeout && s.Drain == other.Drain && s.DrainBy.equal(other.DrainBy) && slices.Equal(s.Protected, other.Protected) &&
 		maps.Equal(s.NodeSelector, other.NodeSelector) && s.PathMTUOff == other.PathMTUOff && s.Flows == other.Flows
 }
 

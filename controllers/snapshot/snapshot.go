@@ -70,6 +70,9 @@ type Node struct {
 	Excluded bool
 	// NetworkUnavailable: the node's condition of that name is True.
 	NetworkUnavailable bool
+	// Taints, Cordoned and ShuttingDown (the kubelet says so) may drain the node.
+	Taints                 []corev1.Taint
+	Cordoned, ShuttingDown bool
 }
 
 // Secret is what matters of a Secret.

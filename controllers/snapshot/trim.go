@@ -153,7 +153,10 @@ func readiness(endpoint *discoveryv1.Endpoint) int {
 
 // TrimNode keeps what matters of a Node.
 func TrimNode(node *corev1.Node) *Node {
-	trimmed := &Node{Name: node.Name, Labels: node.Labels, Annotations: node.Annotations}
+	trimmed := &Node{
+		Name: node.Name, Labels: node.Labels, Annotations: node.Annotations,
+		Taints: node.Spec.Taints, Cordoned: node.Spec.Unschedulable, ShuttingDown: IsShuttingDown(node),
+	}
 	_, trimmed.Excluded = node.Labels[corev1.LabelNodeExcludeBalancers]
 	for i := range node.Status.Conditions {
 		condition := &node.Status.Conditions[i]
