@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/herald-lb/herald/internal/watchfile"
 	"github.com/herald-lb/herald/relay/checks"
 	"github.com/herald-lb/herald/relay/exchange"
 	"github.com/herald-lb/herald/relay/owned"
@@ -61,9 +62,9 @@ func New(o Options) (*Relay, error) {
 
 // Run works until the context ends, and leaves everything as it is.
 func (r *Relay) Run(ctx context.Context) {
-	w := newWatcher(r.Dir, r.Log)
-	go w.run(ctx)
-	go w.runLinks(ctx)
+	w := watchfile.New(r.Dir, exchange.DesiredFile, r.Log)
+	go w.Run(ctx)
+	go watchLinks(ctx, r.Log, w.Note)
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()
 	for {
@@ -71,9 +72,9 @@ func (r *Relay) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.changed:
+		case <-w.Changed:
 		case <-look.C:
-			w.renew()
+			w.Renew()
 		}
 	}
 }

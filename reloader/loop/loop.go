@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/herald-lb/herald/internal/watchfile"
 	"github.com/herald-lb/herald/reloader/apply"
 	"github.com/herald-lb/herald/reloader/exchange"
 	"github.com/herald-lb/herald/reloader/observe"
@@ -75,8 +76,8 @@ func (l *Loop) DaemonChanged(daemon string) {
 
 // Run works until the context ends; an apply that has begun is finished.
 func (l *Loop) Run(ctx context.Context) {
-	w := newWatcher(l.Dir, l.Log)
-	go w.run(ctx)
+	w := watchfile.New(l.Dir, exchange.ConfigFile, l.Log)
+	go w.Run(ctx)
 	compare := time.NewTicker(compareInterval)
 	defer compare.Stop()
 	check := time.NewTicker(l.CheckInterval)
@@ -89,10 +90,10 @@ func (l *Loop) Run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-w.changed:
+		case <-w.Changed:
 		case <-timer:
 		case <-compare.C:
-			w.renew()
+			w.Renew()
 		case <-check.C:
 			l.checkDue = true
 		case <-l.events.other:
