@@ -156,7 +156,10 @@ func (o *othersSeen) setSlice(key, service types.NamespacedName, slice *snapshot
 }
 
 func reportOf(node *v1alpha1.BGPNode) reportedNode {
-	report := reportedNode{ready: meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionReady)}
+	// One whose FRR refuses what it should do, or whose dataplane doesn't serve yet what
+	// it should announce, takes nothing over.
+	report := reportedNode{ready: meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionReady) &&
+		meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionProgrammed) && node.Status.HeldBack == nil}
 	if draining := meta.FindStatusCondition(node.Status.Conditions, v1alpha1.ConditionDraining); draining != nil && draining.Status == metav1.ConditionTrue {
 		report.drains, report.since = true, draining.LastTransitionTime.Time
 	}

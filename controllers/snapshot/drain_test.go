@@ -22,7 +22,9 @@ func TestDrainTrigger(t *testing.T) {
 		}
 	}
 	down := ready(corev1.ConditionFalse, "[container runtime is down, node is shutting down]")
-	gpu := func(taint v1alpha1.DrainTaint) v1alpha1.Drain { return v1alpha1.Drain{Taints: []v1alpha1.DrainTaint{taint}} }
+	gpu := func(taint v1alpha1.DrainTaint) v1alpha1.Drain {
+		return v1alpha1.Drain{Taints: []v1alpha1.DrainTaint{taint}}
+	}
 	for name, test := range map[string]struct {
 		spec *v1alpha1.Drain
 		node func(*corev1.Node)

@@ -26,23 +26,29 @@ const (
 )
 
 // Machine is what is wrong with this machine. local is this node's address in the
-// tunnel.
-func Machine(d exchange.Desired, local netip.Addr) []exchange.Problem {
+// tunnel. An error says that it couldn't be found out, and nothing more: what is on
+// stays on.
+func Machine(d exchange.Desired, local netip.Addr) ([]exchange.Problem, error) {
 	links, err := netlink.LinkList()
-	if err != nil {
-		return []exchange.Problem{problem(exchange.ReasonFailed, "devices: %v", err)}
+	// Pods come and go meanwhile: what was read is good enough for this.
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+		return nil, fmt.Errorf("devices: %w", err)
 	}
 	var found []exchange.Problem
+	small, err := tooSmall(d, local)
+	if err != nil {
+		return nil, fmt.Errorf("the tunnel's MTU: %w", err)
+	}
 	for _, check := range []func() *exchange.Problem{
 		func() *exchange.Problem { return dataplane(names(links), hasKubeProxy) },
 		func() *exchange.Problem { return portInUse(d.Tunnel.Port, links) },
-		func() *exchange.Problem { return tooSmall(d, local) },
+		func() *exchange.Problem { return small },
 	} {
 		if p := check(); p != nil {
 			found = append(found, *p)
 		}
 	}
-	return found
+	return found, nil
 }
 
 // problem keeps both off.
@@ -84,6 +90,9 @@ func underlayMTU(local netip.Addr, peers []netip.Addr) (int, error) {
 		}
 		for i := range routes {
 			link, err := netlink.LinkByIndex(routes[i].LinkIndex)
+			if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+				continue
+			}
 			if err != nil {
 				return 0, fmt.Errorf("device of %s: %w", to, err)
 			}
@@ -102,7 +111,7 @@ func underlayMTU(local netip.Addr, peers []netip.Addr) (int, error) {
 	return least, nil
 }
 
-func tooSmall(d exchange.Desired, local netip.Addr) *exchange.Problem {
+func tooSmall(d exchange.Desired, local netip.Addr) (*exchange.Problem, error) {
 	var peers []netip.Addr
 	for _, p := range d.Peers {
 		for _, a := range p.Addresses {
@@ -113,14 +122,13 @@ func tooSmall(d exchange.Desired, local netip.Addr) *exchange.Problem {
 	}
 	mtu, err := MTU(d.Tunnel, local, peers)
 	if err != nil {
-		p := problem(exchange.ReasonFailed, "the tunnel's MTU: %v", err)
-		return &p
+		return nil, err
 	}
 	if mtu >= exchange.MinMTU {
-		return nil
+		return nil, nil
 	}
 	p := problem(exchange.ReasonMTU, "the way to the other nodes leaves the tunnel %d bytes, IPv6 needs %d: raise the MTU of the nodes' devices, or give the tunnel an MTU (its packets are then sent in fragments)", mtu, exchange.MinMTU)
-	return &p
+	return &p, nil
 }
 
 // ReversePath is why relayed packets would be dropped on their way in although the

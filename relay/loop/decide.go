@@ -58,6 +58,18 @@ func decide(d exchange.Desired, before []exchange.Frontend, used map[exchange.Fr
 	return w
 }
 
+// asked leaves out what nobody has asked for: the path MTU relay is on by default, and
+// where the machine isn't made for it, it is off, which is no problem of anybody's.
+// Learning was asked for.
+func asked(d exchange.Desired, problems []exchange.Problem) []exchange.Problem {
+	if len(d.Learn) > 0 {
+		return problems
+	}
+	return slices.DeleteFunc(problems, func(p exchange.Problem) bool {
+		return p.Reason == exchange.ReasonDataplane || p.Reason == exchange.ReasonMTU || p.Reason == exchange.ReasonPeers
+	})
+}
+
 // nodes chooses the family that all nodes have, IPv4 first, so that all come to the
 // same. Nodes that lack it are left out: see checkNodes.
 func nodes(d exchange.Desired) (netip.Addr, []node) {

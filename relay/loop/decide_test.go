@@ -75,3 +75,18 @@ func TestFamilyOfTheTunnel(t *testing.T) {
 		t.Errorf("no address: %v", p)
 	}
 }
+
+func TestWhatNobodyAskedForIsNoProblem(t *testing.T) {
+	problems := func() []exchange.Problem {
+		return []exchange.Problem{{Reason: exchange.ReasonDataplane}, {Reason: exchange.ReasonFailed}, {Reason: exchange.ReasonMTU}}
+	}
+	byDefault := exchange.Desired{PathMTU: []netip.Addr{netip.MustParseAddr("203.0.113.1")}}
+	if got := asked(byDefault, problems()); len(got) != 1 || got[0].Reason != exchange.ReasonFailed {
+		t.Errorf("the path MTU relay alone: %v", got)
+	}
+	learning := byDefault
+	learning.Learn = []exchange.Frontend{{Address: netip.MustParseAddr("203.0.113.1"), Protocol: exchange.TCP, Port: 80}}
+	if got := asked(learning, problems()); len(got) != 3 {
+		t.Errorf("with learning: %v", got)
+	}
+}

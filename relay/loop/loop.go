@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/herald-lb/herald/internal/watchfile"
@@ -22,6 +23,8 @@ const (
 	lookInterval = 2 * time.Second
 	// countInterval: how much is learned and owned, which costs more the more it is.
 	countInterval = 5 * time.Second
+	// countShare: between two counts it passes so many times what one takes.
+	countShare = 50
 )
 
 // Options are what a relay is told.
@@ -44,11 +47,12 @@ type Relay struct {
 	known   bool
 	// applied is what is in force; nil: nothing that this process made.
 	applied *rules.Plan
-	// counted is when memory and owners were counted last.
-	counted time.Time
-	memory  rules.Memory
-	report  exchange.Report
-	said    string
+	// counted is when memory and owners were counted last, counting how long that took.
+	counted  time.Time
+	counting time.Duration
+	memory   rules.Memory
+	report   exchange.Report
+	said     string
 }
 
 // New opens the kernel's side.
@@ -120,13 +124,18 @@ func (r *Relay) bring() []exchange.Problem {
 		}
 		return []exchange.Problem{kernelProblem(err)}
 	}
-	if r.applied == nil || len(before) > len(r.desired.Learn) {
+	if r.applied == nil || slices.ContainsFunc(before, func(f exchange.Frontend) bool { return !slices.Contains(r.desired.Learn, f) }) {
 		if err := r.remember(before); err != nil {
 			return []exchange.Problem{failed("%v", err)}
 		}
 	}
-	problems := append(checkNodes(r.desired), r.check()...)
+	obstacles, err := r.check()
+	if err != nil {
+		return []exchange.Problem{failed("%v: what was on before stays on", err)}
+	}
+	problems := append(checkNodes(r.desired), obstacles...)
 	w := decide(r.desired, before, r.memory.Used, problems)
+	problems = asked(r.desired, problems)
 	if w.nothing() || w.desired.Tunnel == (exchange.Tunnel{}) {
 		return append(problems, r.remove()...)
 	}
@@ -139,9 +148,9 @@ func (r *Relay) bring() []exchange.Problem {
 }
 
 // check asks the machine, unless nothing is desired of it.
-func (r *Relay) check() []exchange.Problem {
+func (r *Relay) check() ([]exchange.Problem, error) {
 	if len(r.desired.Learn) == 0 && len(r.desired.PathMTU) == 0 {
-		return nil
+		return nil, nil
 	}
 	local, _ := nodes(r.desired)
 	return checks.Machine(r.desired, local)
@@ -172,7 +181,7 @@ func (r *Relay) apply(w *wish) error {
 	return tunnel.Up(spec)
 }
 
-// remove takes away tables and devices, devices last: what they bring in must not
+// remove takes away devices and tables, devices first: what they bring in must not
 // find a node without rules.
 func (r *Relay) remove() []exchange.Problem {
 	if err := tunnel.Remove(); err != nil {
@@ -208,10 +217,11 @@ func (r *Relay) remember(before []exchange.Frontend) error {
 
 // count counts now and then.
 func (r *Relay) count() {
-	if r.Now().Sub(r.counted) < countInterval {
+	if r.Now().Sub(r.counted) < max(countInterval, countShare*r.counting) {
 		return
 	}
 	r.counted = r.Now()
+	defer func() { r.counting = r.Now().Sub(r.counted) }()
 	if r.applied != nil {
 		if memory, err := r.kernel.Remember(r.applied); err == nil {
 			r.memory = memory
@@ -220,7 +230,7 @@ func (r *Relay) count() {
 	counted, err := owned.Count(r.desired.Count, r.desired.Learn)
 	if err != nil {
 		r.Log.Error("counting connections", "error", err)
-		return
+		counted = nil // an old count in a new report would be taken for a new one
 	}
 	r.report.Owned = counted
 }
