@@ -108,7 +108,7 @@ func (w *DrainWatch) informers(ctx context.Context, seen *othersSeen) (cache.Cac
 		HTTPClient: w.manager.GetHTTPClient(), Scheme: w.manager.GetScheme(), Mapper: w.manager.GetRESTMapper(),
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Node{}:               {Transform: otherNode},
+			&corev1.Node{}:               {Transform: agentNode},
 			&discoveryv1.EndpointSlice{}: {Label: slicesOfServices(), Transform: otherSlice},
 		},
 	})
@@ -127,24 +127,6 @@ func (w *DrainWatch) informers(ctx context.Context, seen *othersSeen) (cache.Cac
 		}
 	}
 	return informers, nil
-}
-
-// otherNode keeps what snapshot.TrimNode reads, and whether the node is ready.
-func otherNode(in any) (any, error) {
-	node, ok := in.(*corev1.Node)
-	if !ok {
-		return in, nil
-	}
-	conditions := node.Status.Conditions
-	out, err := agentNode(in)
-	if trimmed, ok := out.(*corev1.Node); ok {
-		for i := range conditions {
-			if condition := &conditions[i]; condition.Type == corev1.NodeReady {
-				trimmed.Status.Conditions = append(trimmed.Status.Conditions, corev1.NodeCondition{Type: condition.Type, Status: condition.Status})
-			}
-		}
-	}
-	return out, err
 }
 
 // otherSlice keeps what snapshot.TrimSlice reads for all nodes: an endpoint of each.

@@ -35,6 +35,7 @@ func writtenByUsers() map[string]map[string]any {
 		"BGPPeer":    {"myASN": int64(64512), "peerASN": int64(64999), "peerAddress": "198.18.0.1"},
 		"BFDProfile": {}, "Community": {"communities": []any{map[string]any{"name": "gold", "value": "1:1"}}},
 		"BGPAdvertisement": {"ipAddressPools": []any{"nowhere"}, "nodeSelectors": selector},
+		"FlowPolicy":       {},
 		installation:       {},
 	}
 }

@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -83,7 +84,10 @@ func networkUnavailable(ctx context.Context, nodeName string, status corev1.Cond
 	var obj corev1.Node
 	Expect(site.API().Get(ctx, crclient.ObjectKey{Name: nodeName}, &obj)).To(Succeed())
 	before := obj.DeepCopy()
-	obj.Status.Conditions = append(obj.Status.Conditions[:0:0], corev1.NodeCondition{
+	// The kubelet's own conditions stay: without Ready a node takes nothing over.
+	obj.Status.Conditions = append(slices.DeleteFunc(obj.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeNetworkUnavailable
+	}), corev1.NodeCondition{
 		Type: corev1.NodeNetworkUnavailable, Status: status, Reason: "Scenario", LastTransitionTime: metav1.Now(),
 	})
 	Expect(site.API().Status().Patch(ctx, &obj, crclient.StrategicMergeFrom(before))).To(Succeed())
