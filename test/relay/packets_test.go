@@ -110,7 +110,7 @@ func (s *site) sendUDP(from *sandbox.Box, to string, port int) {
 func (s *site) reusePort(port int, displace func()) error {
 	var conn net.Conn
 	err := s.client.InNetwork(func() error {
-		dialer := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(198, 51, 100, 2), Port: port},
+		dialer := net.Dialer{Timeout: 4 * patience, LocalAddr: &net.TCPAddr{IP: net.IPv4(198, 51, 100, 2), Port: port},
 			Control: func(_, _ string, c syscall.RawConn) error {
 				return c.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) })
 			}}
