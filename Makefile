@@ -10,7 +10,7 @@ GOLANGCI_LINT_VERSION    := v2.15.0
 # Everything that is built once and kept: Kubernetes, etcd, FRR roots, linters.
 export HERALD_CACHE ?= $(HOME)/.cache/herald
 
-# What `make churn` does: see test/churn.
+# What `make churn` and `make model-relay` do: see test/churn, test/relay.
 SEED     ?= 0
 DURATION ?= 10m
 STEPS    ?= 0
@@ -135,6 +135,14 @@ scenarios: deps thirdparty build ## The numbered scenarios on the lab; FOCUS='D1
 .PHONY: churn
 churn: deps thirdparty build ## Random churn and faults, then the routers are asked; SEED (0: a new one), DURATION (10m), STEPS replay (root).
 	HERALD_REQUIRE_LAB=1 go test -v -timeout 24h -count=1 ./test/churn -args -churn.seed=$(SEED) -churn.duration=$(DURATION) -churn.steps=$(STEPS)
+
+.PHONY: model-relay
+model-relay: deps ## Random packets through the relay's rules against a model of who must answer; SEED (0: a new one), DURATION (10m), STEPS rounds replay (root).
+	HERALD_REQUIRE_LAB=1 go test -v -timeout 24h -count=1 ./test/relay -run '^TestModel$$' -args -relay.seed=$(SEED) -relay.duration=$(DURATION) -relay.rounds=$(STEPS)
+
+.PHONY: bench-relay
+bench-relay: deps ## What the relay costs, between namespaces of one kernel, into docs/performance.md (root).
+	HERALD_REQUIRE_LAB=1 go test -v -timeout 30m -run '^$$' -bench '^BenchmarkRelay$$' -benchtime 1x ./test/relay -args -relay.json=$(CURDIR)/dist/bench-relay.json -relay.page=$(CURDIR)/docs/performance.md
 
 .PHONY: fuzz
 fuzz: ## Fuzz what parses users' text and FRR's answers, FUZZTIME each (20s).

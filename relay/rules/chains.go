@@ -26,7 +26,7 @@ func (t *table) addChains() {
 	t.hooked(chainTunnel, nftables.ChainHookInput, priorityTunnel)
 	t.hooked(chainClaims, nftables.ChainHookPrerouting, priorityClaims)
 	t.hooked(chainRelay, nftables.ChainHookPrerouting, priorityRelay)
-	for _, name := range []string{chainFromPeers, chainDisplaced, chainKnown, chainFlood, chainForget, chainGiveUp, chainReset, chainPathMTU} {
+	for _, name := range []string{chainFromPeers, chainDisplaced, chainKnown, chainFlood, chainForget, chainGiveUp, chainReset, chainCopiedReset, chainPathMTU} {
 		t.chain(name)
 	}
 	for _, p := range t.plan.Peers {
@@ -83,7 +83,8 @@ func (t *table) relayRules() {
 	}
 	t.rule(chainRelay, t.frontendKey(), in(t.sets[setLearn]), goTo(chainDisplaced))
 	t.rule(chainRelay, t.frontendKey(), in(t.sets[setLeaving]), goTo(chainKnown))
-	t.rule(chainRelay, t.isTooBig(), t.destination(), in(t.sets[setPathMTU]), inState(expr.CtStateBitINVALID), goTo(chainPathMTU))
+	// Related, and yet not accepted above: of a connection here that was reset.
+	t.rule(chainRelay, t.isTooBig(), t.destination(), in(t.sets[setPathMTU]), inState(expr.CtStateBitINVALID|expr.CtStateBitRELATED), goTo(chainPathMTU))
 }
 
 // fromPeersRules: the owner keeps what is its own and says so. A reset ends the
@@ -151,19 +152,24 @@ func (t *table) floodRules() {
 }
 
 // resetRules: a reset goes to whoever may have the connection, and leaves no memory:
-// the next packet with these ports belongs to another connection. It is of no use to
-// the local stack, which doesn't have it.
+// the next packet with these ports belongs to another connection.
 func (t *table) resetRules() {
 	for _, p := range t.plan.Peers {
-		t.rule(chainReset, t.flowKey(), in(t.sets[learnedSet(p.Name)]), count(counterRelayed), t.copyTo(p, t.plan.Data), drop())
+		t.rule(chainReset, t.flowKey(), in(t.sets[learnedSet(p.Name)]), count(counterRelayed), t.copyTo(p, t.plan.Data), goTo(chainCopiedReset))
 	}
-	t.rule(chainReset, t.flowKey(), change(t.sets[setFloodRate], update, over(perFlow, 3)), count(counterUnclaimed), drop())
+	t.rule(chainReset, t.flowKey(), change(t.sets[setFloodRate], update, over(perFlow, 3)), count(counterUnclaimed), goTo(chainCopiedReset))
 	flood := t.plan.Limits.FloodsPerSecond
-	t.rule(chainReset, one(over(flood, max(flood/10, 5))), count(counterLimited), drop())
+	t.rule(chainReset, one(over(flood, max(flood/10, 5))), count(counterLimited), goTo(chainCopiedReset))
 	for _, p := range t.plan.Peers {
 		t.rule(chainReset, t.copyTo(p, t.plan.Data))
 	}
-	t.rule(chainReset, count(counterFlooded), drop())
+	t.rule(chainReset, count(counterFlooded), goTo(chainCopiedReset))
+	// Where conntrack has the connection it has counted it as reset before these rules
+	// are asked: it may be this node's own, or one before it from the same port. So the
+	// reset is for the local stack too; that of a connection it doesn't have is of no
+	// use to it.
+	t.rule(chainCopiedReset, inState(established), accept())
+	t.rule(chainCopiedReset, drop())
 }
 
 // pathMTURules: no node is known for these, and one message is worth little.

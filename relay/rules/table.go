@@ -19,7 +19,7 @@ const (
 	chainTunnel, chainClaims, chainRelay       = "tunnel", "claims", "relay"
 	chainFromPeers, chainDisplaced, chainKnown = "from-peers", "displaced", "leaving"
 	chainFlood, chainForget, chainGiveUp       = "flood", "forget", "give-up"
-	chainReset, chainPathMTU                   = "reset", "path-mtu"
+	chainReset, chainCopiedReset, chainPathMTU = "reset", "copied-reset", "path-mtu"
 
 	counterRelayed, counterFlooded, counterClaimed       = "relayed", "flooded", "claimed"
 	counterUnclaimed, counterLimited, counterRefused     = "unclaimed", "limited", "refused"

@@ -33,14 +33,29 @@ func (s *site) serve(pod *sandbox.Box) {
 				if err != nil {
 					return
 				}
-				go func() {
-					defer conn.Close()
-					_, _ = io.Copy(conn, conn)
-				}()
+				go answer(conn)
 			}
 		}()
 		return nil
 	}))
+}
+
+// discard, as the first byte of a connection, asks that nothing be sent back.
+const discard = 0xff
+
+func answer(conn net.Conn) {
+	defer conn.Close()
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(conn, first); err != nil {
+		return
+	}
+	if first[0] == discard {
+		_, _ = io.Copy(io.Discard, conn)
+		return
+	}
+	if _, err := conn.Write(first); err == nil {
+		_, _ = io.Copy(conn, conn)
+	}
 }
 
 // crowd is connections with data in flight all the time.

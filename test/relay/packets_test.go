@@ -146,7 +146,7 @@ func (s *site) reusePort(port int, displace func()) error {
 }
 
 // packets reads a counter that nft prints.
-func packets(t *testing.T, printed string) int {
+func packets(t testing.TB, printed string) int {
 	t.Helper()
 	var count, bytes int
 	if _, err := fmt.Sscanf(printed[indexAfter(printed, "packets"):], "packets %d bytes %d", &count, &bytes); err != nil {
@@ -155,7 +155,7 @@ func packets(t *testing.T, printed string) int {
 	return count
 }
 
-// serveUDP answers datagrams in a pod with their like.
+// serveUDP answers datagrams in a pod with its name and what follows their first four bytes.
 func (s *site) serveUDP(pod *sandbox.Box) {
 	s.t.Helper()
 	must(s.t, pod.InNetwork(func() error {
@@ -168,11 +168,11 @@ func (s *site) serveUDP(pod *sandbox.Box) {
 		go func() {
 			buffer := make([]byte, 2048)
 			for {
-				_, from, err := conn.ReadFrom(buffer)
+				n, from, err := conn.ReadFrom(buffer)
 				if err != nil {
 					return
 				}
-				_, _ = conn.WriteTo([]byte(name), from)
+				_, _ = conn.WriteTo(append([]byte(name), buffer[min(4, n):n]...), from)
 			}
 		}()
 		return nil

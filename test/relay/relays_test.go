@@ -60,7 +60,7 @@ func (n *node) start() {
 		must(n.site.t, err)
 	}
 	n.relay, err = n.box.Start(sandbox.Command{
-		Args: []string{filepath.Join(n.site.dir, "bin", "herald"), "relay", "--relay-dir", n.dir, "--learned-timeout=" + learnedTimeout}, Stdout: n.log, Stderr: n.log,
+		Args: []string{filepath.Join(n.site.dir, "bin", "herald"), "relay", "--relay-dir", n.dir, "--learned-timeout=" + n.site.learned}, Stdout: n.log, Stderr: n.log,
 	})
 	must(n.site.t, err)
 }
@@ -87,7 +87,7 @@ func (s *site) relays() {
 func (n *node) until(what string, met func(exchange.Report) error) exchange.Report {
 	n.site.t.Helper()
 	var got exchange.Report
-	must(n.site.t, wait.Until(context.Background(), n.name()+": "+what, wait.Route, func(context.Context) (bool, error) {
+	must(n.site.t, wait.Until(context.Background(), n.name()+": "+what, 6*wait.Route, func(context.Context) (bool, error) {
 		var err error
 		if got, err = exchange.ReadReport(n.dir); err == nil {
 			err = met(got)

@@ -33,12 +33,14 @@ const (
 
 // site is a client behind a router, and nodes with a pod each.
 type site struct {
-	t              *testing.T
+	t              testing.TB
 	dir            string
 	router, client *sandbox.Box
 	nodes          []*node
 	limits         exchange.Limits
-	seed           int
+	// learned is how long the relays remember an owner.
+	learned string
+	seed    int
 }
 
 type node struct {
@@ -49,16 +51,18 @@ type node struct {
 	dir    string
 	relay  *sandbox.Process
 	log    *os.File
+	// more learned flows than the site's limit: another number makes the tables anew.
+	more int
 }
 
 // newSite brings up the namespaces. Nodes forward the Service by rules like those of
 // kube-proxy: to any pod (masqueraded), as with externalTrafficPolicy Cluster.
-func newSite(t *testing.T, nodes int) *site {
+func newSite(t testing.TB, nodes int) *site {
 	t.Helper()
 	thirdparty.Need(t)
 	dir, err := os.MkdirTemp("", "relay")
 	must(t, err)
-	s := &site{t: t, dir: dir, limits: exchange.Limits{FloodsPerSecond: 2000, LearnedFlows: 10000}}
+	s := &site{t: t, dir: dir, learned: learnedTimeout, limits: exchange.Limits{FloodsPerSecond: 2000, LearnedFlows: 10000}}
 	t.Cleanup(func() {
 		for _, n := range s.nodes {
 			n.logIfFailed()
@@ -94,7 +98,7 @@ func newSite(t *testing.T, nodes int) *site {
 	return s
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
