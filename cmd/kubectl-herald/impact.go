@@ -27,8 +27,11 @@ type forecast struct {
 	// BrokenByCrash with it, where the node that goes dies.
 	Connections   int64  `json:"connections"`
 	BrokenWithout int64  `json:"brokenWithoutPreservation"`
-	BrokenWith    int64  `json:"brokenWithPreservation"`
+	BrokenWith    *int64 `json:"brokenWithPreservation,omitempty"`
 	BrokenByCrash *int64 `json:"brokenByCrashWithPreservation,omitempty"`
+	// NotLearning are the nodes that preserve nothing now. While there is one, what
+	// breaks with preservation isn't told: it depends on who gets what from whom.
+	NotLearning []string `json:"notLearning,omitempty"`
 }
 
 func newImpactCommand(streams genericiooptions.IOStreams, kube *genericclioptions.ConfigFlags) *cobra.Command {
@@ -73,6 +76,7 @@ func forecastsOf(nodes map[string]*v1alpha1.BGPNode, remove string, add int, has
 		return nil, usageError{fmt.Errorf("--hash %s: use modulo, threshold or resilient", hash)}
 	}
 	var connections []int64
+	var notLearning []string
 	var all int64
 	for _, name := range names {
 		relay := nodes[name].Status.Relay
@@ -81,15 +85,21 @@ func forecastsOf(nodes map[string]*v1alpha1.BGPNode, remove string, add int, has
 		}
 		connections = append(connections, relay.OwnedConnections)
 		all += relay.OwnedConnections
+		if !relay.Learning {
+			notLearning = append(notLearning, name)
+		}
 	}
 	var forecasts []forecast
 	for _, kind := range impact.Hashes {
 		if hash != "" && kind != impact.Hash(hash) {
 			continue
 		}
-		f := forecast{Hash: kind, Connections: all, BrokenWithout: impact.Broken(kind, connections, change)}
-		if remove != "" {
-			f.BrokenByCrash = &connections[change.Remove]
+		f := forecast{Hash: kind, Connections: all, BrokenWithout: impact.Broken(kind, connections, change), NotLearning: notLearning}
+		if len(notLearning) == 0 {
+			f.BrokenWith = new(int64)
+			if remove != "" {
+				f.BrokenByCrash = &connections[change.Remove]
+			}
 		}
 		forecasts = append(forecasts, f)
 	}
@@ -99,14 +109,22 @@ func forecastsOf(nodes map[string]*v1alpha1.BGPNode, remove string, add int, has
 func printForecasts(out io.Writer, style style, forecasts []forecast) error {
 	t := style.table("ROUTERS' HASH", "CONNECTIONS", "BROKEN WITHOUT", "WITH PRESERVATION", "IF IT CRASHES")
 	for _, f := range forecasts {
-		crash := none
-		if f.BrokenByCrash != nil {
-			crash = strconv.FormatInt(*f.BrokenByCrash, 10)
-		}
 		t.add(string(f.Hash), strconv.FormatInt(f.Connections, 10), fmt.Sprintf("%d (%d%%)", f.BrokenWithout, percent(f.BrokenWithout, f.Connections)),
-			strconv.FormatInt(f.BrokenWith, 10), crash)
+			orNone(f.BrokenWith), orNone(f.BrokenByCrash))
 	}
-	return t.print(out)
+	if err := t.print(out); err != nil || len(forecasts[0].NotLearning) == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "%s: learns no connections, so nothing is said of preservation; kubectl herald flows tells why\n",
+		strings.Join(forecasts[0].NotLearning, ", "))
+	return err
+}
+
+func orNone(count *int64) string {
+	if count == nil {
+		return none
+	}
+	return strconv.FormatInt(*count, 10)
 }
 
 func percent(part, whole int64) int64 {
