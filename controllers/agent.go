@@ -20,6 +20,7 @@ import (
 	"github.com/herald-lb/herald/controllers/snapshot"
 	"github.com/herald-lb/herald/controllers/status"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
+	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/reloader/exchange"
 )
 
@@ -55,7 +56,7 @@ type Agent struct {
 // ManagerOptions are the parts of a controller-runtime manager's options that an
 // agent depends on.
 func (o AgentOptions) ManagerOptions() (manager.Options, error) {
-	scheme, err := NewScheme()
+	scheme, err := cluster.NewScheme()
 	if err != nil {
 		return manager.Options{}, err
 	}

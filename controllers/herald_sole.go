@@ -20,6 +20,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/install"
+	"github.com/herald-lb/herald/internal/cluster"
 )
 
 // managerLabels are those of the manager's Deployment.
@@ -39,7 +40,7 @@ func podsOf(components ...string) labels.Selector {
 // CheckSole says why a manager must not work: Herald runs from another namespace,
 // and two managers would give one address to two Services.
 func CheckSole(ctx context.Context, config *rest.Config, namespace string) error {
-	scheme, err := NewScheme()
+	scheme, err := cluster.NewScheme()
 	if err != nil {
 		return err
 	}

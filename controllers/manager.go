@@ -14,6 +14,7 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/install"
 	"github.com/herald-lb/herald/controllers/status"
+	"github.com/herald-lb/herald/internal/cluster"
 )
 
 const (
@@ -58,7 +59,7 @@ type Options struct {
 
 // NewManager is the whole manager, ready to start.
 func NewManager(client *rest.Config, options Options) (ctrl.Manager, error) {
-	scheme, err := NewScheme()
+	scheme, err := cluster.NewScheme()
 	if err != nil {
 		return nil, fmt.Errorf("scheme: %w", err)
 	}

@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
-	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -41,7 +41,7 @@ func BenchmarkPending10000(b *testing.B) {
 	must(b, err)
 	b.Cleanup(func() { _ = server.Stop() })
 	config.QPS = -1
-	scheme, err := controllers.NewScheme()
+	scheme, err := cluster.NewScheme()
 	must(b, err)
 	c, err := client.New(config, client.Options{Scheme: scheme})
 	must(b, err)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -68,7 +69,7 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(api.Stop)
 	cfg.QPS = -1
-	scheme, err := controllers.NewScheme()
+	scheme, err := cluster.NewScheme()
 	Expect(err).NotTo(HaveOccurred())
 	k8s, err = client.New(cfg, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())

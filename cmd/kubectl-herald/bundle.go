@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	"k8s.io/client-go/kubernetes"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/controllers/offline"
@@ -69,7 +69,7 @@ func (f *bundleFlags) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	logs, err := kubernetes.NewForConfig(config)
+	logs, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (b *bundle) close() error {
 }
 
 // logs of all containers of Herald's pods, those before their last restart too.
-func (b *bundle) logs(ctx context.Context, cluster client.Client, pods kubernetes.Interface, namespace string, lines int64) {
+func (b *bundle) logs(ctx context.Context, cluster client.Client, pods corev1client.PodsGetter, namespace string, lines int64) {
 	var list corev1.PodList
 	if err := cluster.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 		b.lacks("pods of namespace "+namespace, err)
@@ -177,7 +177,7 @@ func (b *bundle) logs(ctx context.Context, cluster client.Client, pods kubernete
 				if previous {
 					path = fmt.Sprintf("logs/%s/%s.previous.log", pod.Name, state.Name)
 				}
-				text, err := pods.CoreV1().Pods(namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
+				text, err := pods.Pods(namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
 					Container: state.Name, Previous: previous, TailLines: &lines, Timestamps: true,
 				}).DoRaw(ctx)
 				if err != nil {

@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
-	"github.com/herald-lb/herald/controllers"
 	"github.com/herald-lb/herald/controllers/offline"
 	"github.com/herald-lb/herald/controllers/status"
+	"github.com/herald-lb/herald/internal/cluster"
 )
 
 // input is where a command reads objects from: manifests, the cluster, or
@@ -56,7 +56,7 @@ func (i *input) cluster() (client.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w: give manifests by -f, or say by --kubeconfig or KUBECONFIG which cluster to read", err)
 	}
-	scheme, err := controllers.NewScheme()
+	scheme, err := cluster.NewScheme()
 	if err != nil {
 		return nil, err
 	}

@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/herald-lb/herald/internal/version"
 )
@@ -33,8 +35,10 @@ func (e usageError) Unwrap() error { return e.error }
 var errFound = errors.New("problems were found")
 
 func main() {
-	ctrl.SetLogger(logr.Discard()) // libraries' logs: what goes wrong comes back as errors
-	os.Exit(run(ctrl.SetupSignalHandler(), os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
+	log.SetLogger(logr.Discard()) // libraries' logs: what goes wrong comes back as errors
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second one kills
+	os.Exit(run(ctx, os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
 }
 
 // run is the whole program; it returns the exit code.

@@ -9,7 +9,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/internal/cluster"
 )
 
 // watchAgain is how long to wait before a watch that has ended is made anew.
@@ -18,7 +18,7 @@ const watchAgain = time.Second
 // changesOf tells of changes of objects, without saying which. A watch that ends
 // (the API server ends each after a while) is made anew.
 func changesOf(ctx context.Context, config *rest.Config, lists []client.ObjectList) (<-chan struct{}, error) {
-	scheme, err := controllers.NewScheme()
+	scheme, err := cluster.NewScheme()
 	if err != nil {
 		return nil, err
 	}

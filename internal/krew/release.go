@@ -79,7 +79,7 @@ func (r release) write() error {
 			Description: `Shows what Herald, a load balancer by BGP for bare-metal clusters, announces to
 which routers, and explains why a Service isn't announced. Prints and checks a
 node's FRR configuration without a cluster, and turns MetalLB's configuration
-into Herald's. It only reads.
+into Herald's. It only reads, but for drain and undrain, which annotate a Node.
 `,
 		},
 	}

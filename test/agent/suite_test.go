@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
-	"github.com/herald-lb/herald/controllers"
+	"github.com/herald-lb/herald/internal/cluster"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -52,7 +52,7 @@ var _ = BeforeSuite(func() {
 	DeferCleanup(func() { Expect(apiServer.Stop()).To(Succeed()) })
 	config.QPS = -1
 
-	scheme, err := controllers.NewScheme()
+	scheme, err := cluster.NewScheme()
 	Expect(err).NotTo(HaveOccurred())
 	api, err = client.New(config, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
