@@ -79,6 +79,37 @@ var _ = Describe("Gate", func() {
 		expectEverywhere(ctx, addr, "node1", gated)
 	}, SpecTimeout(specTimeout))
 
+	It("L5 X1 N5 what a node holds back its BGPNode and explain say, and nobody who drains leaves it the Service; the gate opens, and it is said no more", func(ctx SpecContext) {
+		const gated = "node3"
+		drainTimes(ctx, 0, 0)
+		withoutProxy(gated)
+		answer(gated, proxyPort).Store(http.StatusOK)
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		svc := localService("web", 32100)
+		health := answer(gated, 32100)
+		podOn(ctx, "node1", "web")
+		podOn(ctx, gated, "web")
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectEverywhere(ctx, addr, "node1")
+		Eventually(ctx, nodeStatus).WithArguments(ctx, gated).Should(HaveField("HeldBack", Equal(&v1alpha1.HeldBack{Total: 1, Services: []string{"default/web"}})))
+		Expect(nodeStatus(ctx, "node1")).To(HaveField("HeldBack", BeNil()))
+		expectExplained(ctx, map[string]string{"node1": "Announced", "node2": "NotAnnounced NoLocalEndpoint", gated: "NotAnnounced GateClosed"})
+
+		By("the node that announces it drains: it is the last holder")
+		drainNode(ctx, "node1", "true")
+		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionSafeToShutdown).Should(HavePrefix("False LastHolder"))
+		remains(ctx, addr, absence, "node1")
+
+		By("the gate opens: it goes")
+		health.Store(http.StatusOK)
+		expectEverywhere(ctx, addr, gated)
+		Eventually(ctx, nodeStatus).WithArguments(ctx, gated).Should(HaveField("HeldBack", BeNil()))
+		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionSafeToShutdown).Should(HavePrefix("True"))
+		expectExplained(ctx, map[string]string{"node1": "NotAnnounced NodeDrains", gated: "Announced"}, "node2")
+		expectNoReset(ctx)
+	}, SpecTimeout(specTimeout))
+
 	It("L5 where nothing answers it opens after the timeout", func(ctx SpecContext) {
 		const gated = "node2"
 		withoutProxy(gated)
