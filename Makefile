@@ -118,7 +118,8 @@ unit: ## The quick part: no root, no lab, under a minute warm.
 
 .PHONY: test
 test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
-	HERALD_REQUIRE_LAB=1 go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally -save dist/tally/test
+	go build -o bin/ginkgo github.com/onsi/ginkgo/v2/ginkgo
+	HERALD_REQUIRE_LAB=1 HERALD_GINKGO='$(CURDIR)/bin/ginkgo --procs=2 --output-interceptor-mode=none --timeout=44m' go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally -save dist/tally/test
 
 .PHONY: e2e
 e2e: deps thirdparty-cluster $(HELM) ## Herald installed (kustomize, Helm, OLM's bundle), upgraded, removed on a real cluster on this machine (root).

@@ -121,6 +121,14 @@ func (x *test) count(action string) counts {
 
 func (t *tally) endPackage(e event, x *test, out io.Writer) {
 	c := t.packages[e.Package]
+	if x.specs != nil { // it was run by Ginkgo's own program, which says nothing of the test
+		specs := x.count(e.Action)
+		c.add(specs)
+		t.total.add(specs)
+		if e.Action == "fail" {
+			fmt.Fprintf(out, "--- FAIL %s\n%s", e.Package, x.output.String())
+		}
+	}
 	if e.Action == "fail" && c.failed == 0 {
 		t.broken++
 		fmt.Fprint(out, x.output.String())
