@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -319,8 +320,8 @@ func TestEveryFieldHasACase(t *testing.T) {
 	}
 	slices.Sort(have)
 	slices.Sort(want)
-	if !slices.Equal(have, want) {
-		t.Errorf("cases\n%s\nfields\n%s", strings.Join(have, "\n"), strings.Join(want, "\n"))
+	if diff := cmp.Diff(want, have); diff != "" {
+		t.Errorf("fields without a case (-), or the other way round (+):\n%s", diff)
 	}
 }
 
