@@ -20,6 +20,8 @@ type ConfigFile struct {
 	// is noticed without reading megabytes.
 	hash string
 	info fs.FileInfo
+	// uncopied is what was written and has no copy yet.
+	uncopied *exchange.File
 }
 
 // OpenConfigFile takes over the file of the exchange directory. It gives what
@@ -60,15 +62,24 @@ func (c *ConfigFile) Write(body []byte) (hash string, written bool, err error) {
 	if file.Hash == c.hash && c.intact() {
 		return file.Hash, false, nil
 	}
-	data := file.Encode()
-	if err := exchange.WriteFile(c.dir, exchange.ConfigFile, data); err != nil {
+	if err := file.Write(c.dir, exchange.ConfigFile); err != nil {
 		return file.Hash, false, fmt.Errorf("exchange directory: %w", err)
 	}
 	c.remember(file.Hash)
-	// The wish is told; without a copy only a file that is damaged while no agent
-	// lives closes gates.
-	_ = exchange.WriteFile(c.dir, exchange.CopyFile, data)
+	c.uncopied = &file
 	return file.Hash, true, nil
+}
+
+// Copy keeps a copy of what was written last, unless it is kept already. It is for
+// when the wish is told: without a copy only a file that is damaged while no agent
+// lives closes gates.
+func (c *ConfigFile) Copy() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.uncopied != nil {
+		_ = c.uncopied.Write(c.dir, exchange.CopyFile)
+		c.uncopied = nil
+	}
 }
 
 // Intact says whether the directory holds what was last written there.

@@ -105,6 +105,11 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	// 3. and 4. Render, and hand the text to the reloader if it is new. What it
 	// numbers keeps its number.
 	hash, written, err := r.write(result)
+	if written {
+		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", len(result.Origins.Prefixes),
+			"issues", len(result.Issues), "duration", time.Since(start))
+	}
+	defer r.File.Copy()
 	if applied := appliedBy(&result.Config); err == nil && !sameApplied(snap.Applied, applied) {
 		r.Store.SetApplied(applied)
 	}
@@ -126,10 +131,6 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	r.Done(Outcome{Result: result, Hash: hash, Error: err, Relay: relay, Drain: r.Drain.State(), Limits: snap.Settings.DrainLimits()})
 	if err := errors.Join(err, drainErr); err != nil {
 		return reconcile.Result{}, err
-	}
-	if written {
-		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", len(result.Origins.Prefixes),
-			"issues", len(result.Issues), "duration", time.Since(start))
 	}
 	next := sooner(r.Quarantine.Next(), r.Drain.Next())
 	if relay.Error != nil && (next == 0 || next > retryMax) {

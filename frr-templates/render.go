@@ -3,6 +3,7 @@ package frrtemplates
 import (
 	"bytes"
 	"embed"
+	"errors"
 	"fmt"
 	"text/template"
 	"time"
@@ -39,7 +40,6 @@ func Render(config Config) ([]byte, error) { return NewRenderer().Render(config)
 // is not safe for concurrent use.
 type Renderer struct {
 	lines map[familyKey]*networkLines
-	size  int
 }
 
 type familyKey struct {
@@ -63,29 +63,50 @@ type routerView struct {
 
 type familyView struct {
 	RouterFamily
+	// NetworkLines stands for the family's, which needn't go through a template.
 	NetworkLines string
 }
+
+// placeholder of network lines: no word of a configuration holds a control character.
+const placeholder = "\x00"
 
 // Render is the same as the function Render, byte for byte.
 func (r *Renderer) Render(config Config) ([]byte, error) {
 	if err := checkConfig(&config); err != nil {
 		return nil, err
 	}
-	v, err := r.view(config)
+	v, lines, err := r.view(config)
 	if err != nil {
 		return nil, err
 	}
-	var out bytes.Buffer
-	out.Grow(r.size + r.size/8)
-	if err := templates.ExecuteTemplate(&out, configTemplate, v); err != nil {
+	var frame bytes.Buffer
+	if err := templates.ExecuteTemplate(&frame, configTemplate, v); err != nil {
 		return nil, fmt.Errorf("rendering frr.conf: %w", err)
 	}
-	r.size = out.Len()
-	return out.Bytes(), nil
+	return fill(frame.Bytes(), lines)
 }
 
-// view takes the lines of this Config's families along and forgets the others.
-func (r *Renderer) view(config Config) (view, error) {
+// fill puts the lines of networks where they belong, family by family.
+func fill(frame []byte, families []string) ([]byte, error) {
+	size := len(frame)
+	for _, lines := range families {
+		size += len(lines)
+	}
+	out := make([]byte, 0, size)
+	for _, lines := range families {
+		before, rest, found := bytes.Cut(frame, []byte(placeholder))
+		if !found {
+			return nil, errors.New("rendering frr.conf: a family without a place for its networks")
+		}
+		out, frame = append(append(out, before...), lines...), rest
+	}
+	return append(out, frame...), nil
+}
+
+// view takes the lines of this Config's families along and forgets the others. They
+// come beside it, in their order.
+func (r *Renderer) view(config Config) (view, []string, error) {
+	var all []string
 	v := view{Config: config, Routers: make([]routerView, len(config.Routers))}
 	lines := map[familyKey]*networkLines{}
 	for i, router := range config.Routers {
@@ -94,12 +115,13 @@ func (r *Renderer) view(config Config) (view, error) {
 			key := familyKey{router.VRF, family.Family}
 			next, err := r.lines[key].next(family.Networks, family.Family)
 			if err != nil {
-				return v, err
+				return v, nil, err
 			}
 			lines[key] = next
-			v.Routers[i].Families[j] = familyView{RouterFamily: family, NetworkLines: next.text}
+			v.Routers[i].Families[j] = familyView{RouterFamily: family, NetworkLines: placeholder}
+			all = append(all, next.text)
 		}
 	}
 	r.lines = lines
-	return v, nil
+	return v, all, nil
 }

@@ -21,12 +21,13 @@ func Compile(s *snapshot.Snapshot) *Result { return NewCompiler().Compile(s) }
 // Compile; they share structure with each other and are for reading only. It is
 // not safe for concurrent use.
 type Compiler struct {
-	policy     *Policy
-	inputs     policyInputs
-	generation uint64
-	services   map[types.NamespacedName]*memo
-	sum        sum
-	relay      relaySum
+	policy   *Policy
+	inputs   policyInputs
+	services map[types.NamespacedName]*memo
+	// mark is the last Snapshot's: the changes since then are all there is to look at.
+	mark  *snapshot.Mark
+	sum   sum
+	relay relaySum
 	// frame was made with what was applied then.
 	frame   frame
 	applied numbers
@@ -56,8 +57,6 @@ type memo struct {
 
 	decision Decision
 	flows    flows
-	// generation in which the Service was last there.
-	generation uint64
 }
 
 // NewCompiler makes a Compiler that knows nothing yet.
@@ -65,20 +64,15 @@ func NewCompiler() *Compiler { return &Compiler{} }
 
 // Compile is the same as the function Compile, for the next snapshot.
 func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
-	c.generation++
+	follows := s.Changes.Since != nil && s.Changes.Since == c.mark && !s.Changes.Everything
 	if inputs := inputsOf(s); c.policy == nil || !c.inputs.equal(inputs) {
 		c.policy, c.inputs = NewPolicy(s), inputs
 		c.services = make(map[types.NamespacedName]*memo, len(s.Services))
 		c.sum, c.relay = newSum(c.policy), newRelaySum(c.policy)
+		follows = false
 	}
-	var changes changes
-	for key, service := range s.Services {
-		if !s.Settings.Claims(service.Class) {
-			continue // another load balancer's
-		}
-		c.compileOne(key, service, s, &changes)
-	}
-	c.forget(&changes)
+	c.mark = s.Mark
+	changes := c.look(s, follows)
 	c.sum.apply(changes)
 	c.relay.apply(changes.flows)
 	if applied := appliedNumbers(s.Applied); c.sum.inUse.changed || !applied.equal(c.applied) {
@@ -111,6 +105,36 @@ func (c *Compiler) issues(s *snapshot.Snapshot) []Issue {
 	return c.issuesThen
 }
 
+// look at the Services again: at those that have changed where the Snapshot follows
+// on the last one, else at all of them and at those that were there before.
+func (c *Compiler) look(s *snapshot.Snapshot, follows bool) changes {
+	var changes changes
+	if follows {
+		for key := range s.Changes.Services {
+			c.lookAt(key, s.Services[key], s, &changes)
+		}
+		return changes
+	}
+	for key, service := range s.Services {
+		c.lookAt(key, service, s, &changes)
+	}
+	for key := range c.services {
+		if s.Services[key] == nil {
+			c.forget(key, &changes)
+		}
+	}
+	return changes
+}
+
+// lookAt a Service; nil: it is gone.
+func (c *Compiler) lookAt(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot, changes *changes) {
+	if service == nil || !s.Settings.Claims(service.Class) { // another load balancer's
+		c.forget(key, changes)
+		return
+	}
+	c.compileOne(key, service, s, changes)
+}
+
 func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot, changes *changes) {
 	gate := gateOf(key, service, s)
 	subject := Subject{Service: service, Namespace: s.Namespaces[key.Namespace], Slices: s.Slices[key]}
@@ -119,7 +143,6 @@ func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Servic
 		m = &memo{}
 		c.services[key] = m
 	} else if m.holds(subject, gate) {
-		m.generation = c.generation
 		return
 	}
 	decision := compileService(subject, c.policy, gate)
@@ -128,19 +151,19 @@ func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Servic
 	changes.addFlows(key, m.flows, flows)
 	*m = memo{
 		subject: subject, open: gate.open, applied: gate.appliedTo(decision.gated),
-		decision: decision, flows: flows, generation: c.generation,
+		decision: decision, flows: flows,
 	}
 }
 
-// forget drops the Services that are gone.
-func (c *Compiler) forget(changes *changes) {
-	for key, m := range c.services {
-		if m.generation != c.generation {
-			changes.add(key, m.decision, Decision{})
-			changes.addFlows(key, m.flows, flows{})
-			delete(c.services, key)
-		}
+// forget drops a Service that is gone.
+func (c *Compiler) forget(key types.NamespacedName, changes *changes) {
+	m := c.services[key]
+	if m == nil {
+		return
 	}
+	changes.add(key, m.decision, Decision{})
+	changes.addFlows(key, m.flows, flows{})
+	delete(c.services, key)
 }
 
 // holds says whether nothing that the decision was made by has changed. Objects

@@ -154,13 +154,12 @@ func (s *sum) applyNeeds(edits map[netip.Prefix]needEdit) {
 		}
 	}
 	s.needs = needs
+	touched := slices.SortedFunc(maps.Keys(edits), netip.Prefix.Compare)
 	for _, instance := range s.policy.Instances {
 		for _, family := range bothFamilies {
 			at := place{instance.VRF, family}
-			s.networks[at] = replaced(s.networks[at], func(n frrtemplates.Network) bool {
-				_, gone := edits[n.Prefix]
-				return gone
-			}, come[at], compareNetworks, len(edits))
+			slices.SortFunc(come[at], compareNetworks)
+			s.networks[at] = spliced(s.networks[at], touched, func(n frrtemplates.Network, p netip.Prefix) int { return n.Prefix.Compare(p) }, come[at])
 		}
 	}
 }
@@ -206,6 +205,23 @@ func replaced[T any](sorted []T, gone func(T) bool, come []T, compare func(a, b 
 		merged = append(merged, element)
 	}
 	return append(merged, come[next:]...)
+}
+
+// spliced is a sorted slice that has of each of some keys, which are sorted too, what
+// has come of it and nothing else. Few keys cost a copy and no look at the rest.
+func spliced[T, K any](sorted []T, keys []K, compare func(T, K) int, come []T) []T {
+	out := make([]T, 0, len(sorted)+len(come))
+	for _, key := range keys {
+		at, _ := slices.BinarySearchFunc(sorted, key, compare)
+		out, sorted = append(out, sorted[:at]...), sorted[at:]
+		for len(sorted) > 0 && compare(sorted[0], key) == 0 {
+			sorted = sorted[1:]
+		}
+		for len(come) > 0 && compare(come[0], key) == 0 {
+			out, come = append(out, come[0]), come[1:]
+		}
+	}
+	return append(out, sorted...)
 }
 
 func compareKeys(a, b types.NamespacedName) int {

@@ -32,10 +32,12 @@ func (s *Store) openGates(opened Opened) bool {
 	changed := false
 	if opened.Cluster.IsOpen() && !s.next.Gates.Cluster.IsOpen() {
 		s.writableGates().Cluster, changed = opened.Cluster, true
+		s.everythingChanged()
 	}
 	for key, state := range opened.Local {
 		if before := s.next.Gates.Local[key]; before != state && !before.IsOpen() {
 			s.writableGates().Local[key], changed = state, true
+			s.changed(key)
 		}
 	}
 	return changed
@@ -97,6 +99,7 @@ func (s *Store) dropGate(key types.NamespacedName) {
 	}
 	if _, found := s.next.Gates.Local[key]; found {
 		delete(s.writableGates().Local, key)
+		s.changed(key)
 	}
 }
 
@@ -106,4 +109,5 @@ func (s *Store) SetApplied(applied *Applied) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next.Applied = applied
+	s.everythingChanged()
 }

@@ -139,6 +139,7 @@ func (s *Store) DeleteNamespace(name string) bool {
 }
 
 func (s *Store) writableNamespaces() map[string]*Namespace {
+	s.everythingChanged()
 	if s.namespacesShared {
 		s.next.Namespaces, s.namespacesShared = maps.Clone(s.next.Namespaces), false
 	}

@@ -55,6 +55,10 @@ type Snapshot struct {
 	Others *Others
 	// Drain is how far the node's drain is.
 	Drain Drain
+	// Mark stands for this Snapshot, and Changes are those since another one; none
+	// where no Store made it.
+	Mark    *Mark
+	Changes Changes
 }
 
 // Node is what matters of a Node.

@@ -72,8 +72,7 @@ func (s *Store) Snapshot() *Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.servicesShared, s.namespacesShared, s.slicesShared, s.gatesShared = true, true, true, true
-	snapshot := s.next
-	return &snapshot
+	return s.marked()
 }
 
 // SetService takes a Service, or nil for one that has nothing to announce now.
@@ -86,14 +85,14 @@ func (s *Store) SetService(key types.NamespacedName, service *Service) bool {
 	}
 	if old != nil && old.equal(service) && s.read.ofServices.Same(old.Labels, service.Labels) {
 		if !maps.Equal(old.Labels, service.Labels) {
-			s.writableServices()[key] = service // a selector that comes may read them
+			s.writableServices(key)[key] = service // a selector that comes may read them
 		}
 		return false
 	}
 	s.carryGate(old, service)
-	s.writableServices()[key] = service
+	s.writableServices(key)[key] = service
 	if slices, found := s.strangers[key]; found {
-		s.writableSlices()[key] = slices
+		s.writableSlices(key)[key] = slices
 		delete(s.strangers, key)
 	}
 	return true
@@ -109,9 +108,9 @@ func (s *Store) DeleteService(key types.NamespacedName) bool {
 }
 
 func (s *Store) dropService(key types.NamespacedName) bool {
-	delete(s.writableServices(), key)
+	delete(s.writableServices(key), key)
 	if slices, found := s.next.Slices[key]; found {
-		delete(s.writableSlices(), key)
+		delete(s.writableSlices(key), key)
 		s.strangers[key] = slices
 	}
 	return true
@@ -165,7 +164,7 @@ func (s *Store) replaceSlices(service types.NamespacedName, edit func(map[string
 	known := s.next.Services[service] != nil
 	all := s.strangers
 	if known {
-		all = s.writableSlices()
+		all = s.writableSlices(service)
 	}
 	if len(edited) == 0 {
 		delete(all, service)
@@ -179,14 +178,18 @@ func (s *Slice) equal(other *Slice) bool {
 	return s.Family == other.Family && s.Usable == other.Usable && slices.Equal(s.Nodes, other.Nodes) && slices.Equal(s.Ready, other.Ready)
 }
 
-func (s *Store) writableServices() map[types.NamespacedName]*Service {
+// writableServices is for a change of one.
+func (s *Store) writableServices(key types.NamespacedName) map[types.NamespacedName]*Service {
+	s.changed(key)
 	if s.servicesShared {
 		s.next.Services, s.servicesShared = maps.Clone(s.next.Services), false
 	}
 	return s.next.Services
 }
 
-func (s *Store) writableSlices() map[types.NamespacedName]map[string]*Slice {
+// writableSlices is for a change of one Service's.
+func (s *Store) writableSlices(service types.NamespacedName) map[types.NamespacedName]map[string]*Slice {
+	s.changed(service)
 	if s.slicesShared {
 		s.next.Slices, s.slicesShared = maps.Clone(s.next.Slices), false
 	}

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,12 +14,16 @@ import (
 // the exchange directory that it was made from, and what names its additions.
 const appliedPrefix = "! applied "
 
+// headRoom is for what stands around the configuration.
+const headRoom = 512
+
 // Startup is the file that FRR loads when it starts: what was last applied.
 type Startup struct {
 	// Dir is FRR's run directory, Version and BootID go into the header.
 	Dir, Version, BootID string
 
-	written []byte
+	// written is the hash of what was written last.
+	written string
 }
 
 // Good is a configuration that FRR accepted whole.
@@ -40,15 +43,18 @@ func (g *Good) Same(other *Good) bool {
 // Write replaces the file, if it would change. The text is ordered so that FRR
 // knows every route-map before a neighbor names it.
 func (s *Startup) Write(good *Good, quirks plan.Quirks) error {
-	body := []byte(strings.TrimSpace(appliedPrefix+good.Hash+" "+good.Additions) + "\n" + good.Config.Text(quirks) + good.Config.Release())
-	data := exchange.NewFile(s.Version, s.BootID, body).Encode()
-	if bytes.Equal(data, s.written) {
+	text := good.Config.Text(quirks)
+	body := make([]byte, 0, len(text)+headRoom)
+	body = append(append(body, strings.TrimSpace(appliedPrefix+good.Hash+" "+good.Additions)...), '\n')
+	body = append(append(body, text...), good.Config.Release()...)
+	file := exchange.NewFile(s.Version, s.BootID, body)
+	if file.Hash == s.written {
 		return nil
 	}
-	if err := exchange.WriteFile(s.Dir, exchange.StartupFile, data); err != nil {
+	if err := file.Write(s.Dir, exchange.StartupFile); err != nil {
 		return fmt.Errorf("startup file: %w: FRR would come back with an older configuration; make room in %s", err, s.Dir)
 	}
-	s.written = data
+	s.written = file.Hash
 	return nil
 }
 

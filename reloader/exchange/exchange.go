@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -71,13 +72,15 @@ func word(s string) string {
 }
 
 // Encode is the file's bytes: header line, then the body.
-func (f File) Encode() []byte {
-	var b bytes.Buffer
-	b.Grow(len(f.Body) + 160)
-	fmt.Fprintf(&b, "%s%s %s %s\n", headerPrefix, f.Version, f.Hash, f.BootID)
-	b.Write(f.Body)
-	return b.Bytes()
+func (f File) Encode() []byte { return slices.Concat(f.Header(), f.Body) }
+
+// Header is the first line.
+func (f File) Header() []byte {
+	return fmt.Appendf(nil, "%s%s %s %s\n", headerPrefix, f.Version, f.Hash, f.BootID)
 }
+
+// Write replaces dir/name by the file.
+func (f File) Write(dir, name string) error { return WriteFile(dir, name, f.Header(), f.Body) }
 
 // Decode reads a file's bytes and checks them against the header. The error is
 // one of ErrNoHeader, ErrBadHeader, ErrHash, ErrTooLarge.
@@ -128,8 +131,9 @@ func BootID() (string, error) {
 }
 
 // WriteFile replaces dir/name by rename, so that a reader sees the old content
-// or the new one and never a part. The file has mode 0600.
-func WriteFile(dir, name string, data []byte) (err error) {
+// or the new one and never a part. The file has mode 0600. The parts come one behind
+// the other: a long one needn't be copied for the sake of a line before it.
+func WriteFile(dir, name string, parts ...[]byte) (err error) {
 	tmp, err := os.CreateTemp(dir, "."+name+".*")
 	if err != nil {
 		return err
@@ -139,8 +143,10 @@ func WriteFile(dir, name string, data []byte) (err error) {
 			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
 		}
 	}()
-	if _, err = tmp.Write(data); err != nil {
-		return err
+	for _, part := range parts {
+		if _, err = tmp.Write(part); err != nil {
+			return err
+		}
 	}
 	if err = tmp.Close(); err != nil {
 		return err

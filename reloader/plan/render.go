@@ -10,6 +10,7 @@ import (
 // half a policy. Kept lines are left out.
 func (c *Config) Text(quirks Quirks) string {
 	var b strings.Builder
+	b.Grow(c.roughSize())
 	ordered := *c
 	ordered.Routers = nil
 	for _, r := range c.Routers {
@@ -17,6 +18,17 @@ func (c *Config) Text(quirks Quirks) string {
 	}
 	ordered.write(&b)
 	return b.String()
+}
+
+// roughSize of the text: of many networks most of the time would go into making room.
+func (c *Config) roughSize() (size int) {
+	const ofFrame, ofLine = 8 << 10, 64
+	for _, r := range c.Routers {
+		for _, f := range r.Families {
+			size += ofLine * len(f.Networks)
+		}
+	}
+	return size + ofFrame
 }
 
 func (c *Config) write(b *strings.Builder) {

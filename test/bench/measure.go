@@ -30,9 +30,13 @@ func localPolicy(svc *corev1.Service) {
 // moments are how long after the write to the API began the router was told, and
 // its kernel had it. A router that is FRR holds a new route for 50 ms between the
 // two, as the node's FRR does before it tells.
-type moments struct{ told, kernel []float64 }
+type moments struct {
+	told, kernel []float64
+	runs         []timedRun
+}
 
 func (m *moments) add(before, told, kernel time.Time) {
+	m.runs = append(m.runs, timedRun{before, told})
 	m.told = append(m.told, milliseconds(told.Sub(before)))
 	m.kernel = append(m.kernel, milliseconds(kernel.Sub(before)))
 }

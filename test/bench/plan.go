@@ -114,17 +114,30 @@ func (s *stage) note(results ...Result) { s.results = append(s.results, results.
 
 // single Services come and go.
 func (s *stage) single(ctx context.Context) error {
+	before, err := s.spending()
+	if err != nil {
+		return err
+	}
 	up, down, err := s.readiness(ctx, s.runs, "Cluster")
 	if err != nil {
 		return err
 	}
 	s.note(up.results(whatReady, readyTarget)...)
 	s.note(down.results(whatNotReady, readyTarget)...)
+	if err := s.explain(before, up.runs, 2*s.runs, whatReady, "change of endpoints"); err != nil {
+		return err
+	}
+	if before, err = s.spending(); err != nil {
+		return err
+	}
 	created, err := s.created(ctx, s.runs/2)
 	if err != nil {
 		return err
 	}
 	s.note(created.results(whatCreated, createdTarget)...)
+	if err := s.explain(before, created.runs, s.runs/2, whatCreated, "Service created and removed"); err != nil {
+		return err
+	}
 	up, down, err = s.readiness(ctx, s.runs/2, "Local", localPolicy)
 	if err != nil {
 		return err
@@ -132,6 +145,18 @@ func (s *stage) single(ctx context.Context) error {
 	s.note(up.results(whatLocal, localTarget)...)
 	s.note(down.results(whatLocalDown, localTarget)...)
 	return nil
+}
+
+// explain where the time went of some runs, and what so many changes cost whom.
+func (s *stage) explain(before spending, runs []timedRun, changes int, what, change string) error {
+	now, err := s.spending()
+	if err != nil {
+		return err
+	}
+	delays, err := s.delays(runs, what)
+	s.note(delays...)
+	s.note(now.each(before, changes, change)...)
+	return err
 }
 
 // opening of gates, which kube-proxy takes seconds for where there are many Services.

@@ -55,14 +55,7 @@ func processorOf(pid int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	// "PID (COMMAND) STATE PPID …": utime and stime are fields 14 and 15.
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	user, err := strconv.ParseInt(fields[11], 10, 64)
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(user+system) * clockTick, err
+	return timesOf(text), nil
 }
 
 // idle is the share of one processor that a container uses while nothing
