@@ -87,6 +87,10 @@ func TestConfigFile(t *testing.T) {
 		if held, err := exchange.ReadConfig(dir); err != nil || string(held.Body) != body || held.Hash != hash {
 			t.Fatalf("the directory holds %+v, %v", held, err)
 		}
+		file.Copy()
+		if held, err := exchange.ReadCopy(dir); err != nil || held.Hash != hash {
+			t.Fatalf("the copy is %+v, %v", held, err)
+		}
 	}
 	write(file, "a\n", true)
 	write(file, "a\n", false)

@@ -78,7 +78,8 @@ func (s *site) delays(runs []timedRun, what string) ([]Result, error) {
 }
 
 // delaysOf leaves out a run of which the logs don't tell everything: its file was
-// overtaken by another one.
+// overtaken by another one. The reloader may begin before the agent has said that the
+// file is there.
 func delaysOf(runs []timedRun, files, applies []said, what string) []Result {
 	samples := make([][]float64, len(stagesOfRun))
 	for _, r := range runs {
@@ -90,7 +91,7 @@ func delaysOf(runs []timedRun, files, applies []said, what string) []Result {
 		if apply == nil {
 			continue
 		}
-		for i, step := range []time.Duration{file.began.Sub(r.began), file.done.Sub(file.began), apply.began.Sub(file.done), r.told.Sub(apply.began)} {
+		for i, step := range []time.Duration{file.began.Sub(r.began), file.done.Sub(file.began), max(0, apply.began.Sub(file.done)), r.told.Sub(apply.began)} {
 			samples[i] = append(samples[i], milliseconds(step))
 		}
 	}
