@@ -35,6 +35,8 @@ type heraldReconciler struct {
 	// applied is what each DaemonSet was made of, and which generation that gave:
 	// as long as both stand there is nothing to apply.
 	applied map[string]appliedSet
+	// leaving is since when the relays take their rules away.
+	leaving time.Time
 }
 
 type appliedSet struct {
@@ -115,6 +117,7 @@ func setOf(list *appsv1.DaemonSetList, namespace, name string) *appsv1.DaemonSet
 
 // install applies both DaemonSets, FRR's first: the agents are of no use before.
 func (r *heraldReconciler) install(ctx context.Context, herald *v1alpha1.Herald, seen *status.Installation) error {
+	r.leaving = time.Time{}
 	wanted, err := install.Of(herald, r.self)
 	if errors.Is(err, install.ErrNoImage) {
 		seen.Problem, seen.Reason = err, v1alpha1.ReasonNoImage
@@ -206,8 +209,8 @@ func (r *heraldReconciler) writeStatus(ctx context.Context, herald *v1alpha1.Her
 // again is when to look at what is being removed.
 const again = time.Second
 
-// uninstall removes what was made, if that may be: agents, then FRR, then what
-// they have reported, then the finalizer.
+// uninstall removes what was made, if that may be: the relays' rules, agents, then
+// FRR, then what they have reported, then the finalizer.
 func (r *heraldReconciler) uninstall(ctx context.Context, herald *v1alpha1.Herald, seen *status.Installation) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(herald, v1alpha1.HeraldFinalizer) {
 		return ctrl.Result{}, nil
@@ -217,6 +220,9 @@ func (r *heraldReconciler) uninstall(ctx context.Context, herald *v1alpha1.Heral
 		return ctrl.Result{}, nil // until it is confirmed, or nothing is announced
 	}
 	seen.Problem, seen.Reason = errDeleting, v1alpha1.ReasonDeleting
+	if waits, err := r.relaysLeave(ctx, herald, seen); err != nil || waits {
+		return ctrl.Result{RequeueAfter: again}, err
+	}
 	for _, set := range []*appsv1.DaemonSet{seen.Agent, seen.FRR} {
 		if set != nil {
 			delete(r.applied, set.Name)

@@ -267,7 +267,9 @@ var _ = Describe("The Herald object", func() {
 		create(newHerald(), newNode("n1", nil))
 		installed()
 		create(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "n1"}})
-		changeStatus(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}, func(n *v1alpha1.BGPNode) { n.Status.Routes = &v1alpha1.RouteCount{IPv6: 1} })
+		changeStatus(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}, func(n *v1alpha1.BGPNode) {
+			n.Status.Routes, n.Status.Relay = &v1alpha1.RouteCount{IPv6: 1}, &v1alpha1.NodeRelay{PathMTU: true}
+		})
 		Eventually(heraldSays(v1alpha1.ConditionAnnouncing)).Should(HavePrefix("True PrefixesAnnounced"))
 		Expect(k8s.Delete(ctx, newHerald())).To(MatchError(ContainSubstring("first \"kubectl annotate heralds.herald-lb.io default herald-lb.io/confirm-delete=true\"")))
 
@@ -282,6 +284,9 @@ var _ = Describe("The Herald object", func() {
 		}).Should(BeTrue())
 
 		change(newHerald(), func(h *v1alpha1.Herald) { h.Annotations = map[string]string{v1alpha1.AnnotationConfirmDelete: "true"} })
+		Eventually(heraldSays(v1alpha1.ConditionAccepted)).Should(HavePrefix("False Deleting"))
+		Consistently(func() bool { return daemons(install.Agent).DeletionTimestamp.IsZero() }).Should(BeTrue(), "the relays' rules go before the agents do")
+		changeStatus(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "n1"}}, func(n *v1alpha1.BGPNode) { n.Status.Relay = &v1alpha1.NodeRelay{} })
 		Eventually(func() *v1alpha1.Herald {
 			for _, name := range []string{install.FRR, install.Agent} {
 				if set := daemons(name); set != nil && !set.DeletionTimestamp.IsZero() {

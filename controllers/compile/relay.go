@@ -123,6 +123,9 @@ func (s *relaySum) applyPolicies(c flowChange) {
 // desired is what the node's relay shall do; nil while it isn't known which nodes
 // there are: then it goes on with what it does.
 func (s *relaySum) desired(snap *snapshot.Snapshot) *exchange.Desired {
+	if snap.Node != nil && snap.Settings.Leaves() {
+		return &exchange.Desired{Version: exchange.Version, Node: snap.Node.Name, Remove: true}
+	}
 	wants := len(s.learn.sorted) > 0 || snap.Settings.RelaysPathMTU()
 	if snap.Node == nil || snap.Nodes == nil && wants {
 		return nil

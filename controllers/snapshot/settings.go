@@ -28,6 +28,8 @@ type Settings struct {
 	GateTimeout time.Duration
 	// NodeSelector of the nodes that Herald runs on.
 	NodeSelector map[string]string
+	// Leaving: Herald is being uninstalled, and nothing can stop that.
+	Leaving bool
 	// PathMTUOff: the path MTU relay is off.
 	PathMTUOff bool
 	// Flows are the tunnel and limits of flow preservation.
@@ -58,6 +60,8 @@ func SettingsOf(herald *v1alpha1.Herald) *Settings {
 		settings.GateTimeout = timeout.Duration
 	}
 	settings.NodeSelector = spec.NodeSelector
+	// A deletion that isn't confirmed may be refused for good.
+	settings.Leaving = !herald.DeletionTimestamp.IsZero() && herald.Annotations[v1alpha1.AnnotationConfirmDelete] == "true"
 	settings.PathMTUOff = spec.PathMTURelay != nil && !*spec.PathMTURelay
 	settings.Flows = FlowSettings{
 		Port: ptr.Deref(spec.FlowPreservation.Tunnel.Port, 0), MTU: ptr.Deref(spec.FlowPreservation.Tunnel.MTU, 0),
@@ -114,6 +118,9 @@ func (s *Settings) RunsOn(labels map[string]string) bool {
 // RelaysPathMTU says whether ICMP messages about the path MTU are relayed.
 func (s *Settings) RelaysPathMTU() bool { return s == nil || !s.PathMTUOff }
 
+// Leaves says whether Herald is being uninstalled.
+func (s *Settings) Leaves() bool { return s != nil && s.Leaving }
+
 // Excludes says whether a node announces nothing because of its label.
 func (s *Settings) Excludes(node *Node) bool {
 	return node.Excluded && (s == nil || !s.IgnoreExcludeLabel)
@@ -133,7 +140,7 @@ func (s *Settings) equal(other *Settings) bool {
 	}
 	return s.SameClaims(other) && s.IgnoreExcludeLabel == other.IgnoreExcludeLabel && s.GatesOff == other.GatesOff &&
 		s.GateTimeout == other.GateTimeout && s.Drain == other.Drain && s.DrainBy.equal(other.DrainBy) && slices.Equal(s.Protected, other.Protected) &&
-		maps.Equal(s.NodeSelector, other.NodeSelector) && s.PathMTUOff == other.PathMTUOff && s.Flows == other.Flows
+		maps.Equal(s.NodeSelector, other.NodeSelector) && s.PathMTUOff == other.PathMTUOff && s.Leaving == other.Leaving && s.Flows == other.Flows
 }
 
 // SetSettings takes those of the Herald object, nil where there is none. Gates that

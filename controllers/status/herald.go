@@ -107,6 +107,18 @@ func (i *Installation) Announcing() bool {
 	})
 }
 
+// Relaying are the nodes whose relay has rules.
+func (i *Installation) Relaying() []string {
+	var names []string
+	for j := range i.Nodes {
+		if relay := i.Nodes[j].Status.Relay; relay != nil && (relay.Learning || relay.PathMTU || relay.Leaving > 0) {
+			names = append(names, i.Nodes[j].Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 func (i *Installation) announcing() verdict {
 	if i.Announcing() {
 		return yes(v1alpha1.ReasonPrefixesAnnounced, fmt.Sprintf(

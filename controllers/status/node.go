@@ -242,7 +242,8 @@ func urgentOfNode(status v1alpha1.BGPNodeStatus) v1alpha1.BGPNodeStatus {
 		}
 	}
 	if relay := status.Relay; relay != nil {
-		status.Relay = &v1alpha1.NodeRelay{Learning: relay.Learning, PathMTU: relay.PathMTU}
+		// That anything leaves is a transition too.
+		status.Relay = &v1alpha1.NodeRelay{Learning: relay.Learning, PathMTU: relay.PathMTU, Leaving: min(relay.Leaving, 1)}
 	}
 	if status.LastApply == nil || status.LastApply.Outcome == v1alpha1.ApplyApplied {
 		status.LastApply = nil

@@ -19,6 +19,9 @@ type Desired struct {
 	Version int `json:"version"`
 	// Node is this node's name, for logs.
 	Node string `json:"node"`
+	// Remove takes tables and devices away at once, with what is relayed at that
+	// moment: Herald is being uninstalled. Nothing else is desired then.
+	Remove bool `json:"remove,omitempty"`
 	// Addresses are this node's own, at most one of each family: packets to the
 	// other nodes are sent from there.
 	Addresses []netip.Addr `json:"addresses,omitempty"`

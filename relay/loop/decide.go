@@ -47,7 +47,7 @@ func decide(d exchange.Desired, before []exchange.Frontend, used map[exchange.Fr
 		}
 	}
 	for _, f := range before {
-		if used[f] && !slices.Contains(w.learn, f) && !slices.Contains(w.leaving, f) {
+		if !d.Remove && used[f] && !slices.Contains(w.learn, f) && !slices.Contains(w.leaving, f) {
 			w.leaving = append(w.leaving, f)
 		}
 	}

@@ -38,6 +38,9 @@ func TestWhatIsUsedLeavesSafely(t *testing.T) {
 	if w.learn != nil || !reflect.DeepEqual(w.leaving, []exchange.Frontend{old, d.Learn[0]}) || w.nothing() {
 		t.Errorf("learn %v, leaving %v", w.learn, w.leaving)
 	}
+	if w := decide(exchange.Desired{Remove: true}, before, used, nil); !w.nothing() {
+		t.Errorf("what is uninstalled leaves at once: %+v", w)
+	}
 	if w := decide(exchange.Desired{}, before, nil, nil); !w.nothing() {
 		t.Errorf("%+v", w)
 	}

@@ -103,7 +103,7 @@ func (r *Relay) read() []exchange.Problem {
 		}
 		// Where nothing is desired any more the tunnel may be left out; what is still
 		// relayed goes on as before.
-		if d.Tunnel == (exchange.Tunnel{}) && r.known {
+		if d.Tunnel == (exchange.Tunnel{}) && r.known && !d.Remove {
 			d.Tunnel, d.Limits = r.desired.Tunnel, r.desired.Limits
 		}
 		r.desired, r.hash, r.known = d, hash, true

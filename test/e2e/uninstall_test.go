@@ -38,6 +38,9 @@ func expectNoTrace(ctx context.Context) {
 		out, err := n.Box().Run(ctx, "ip", "route", "show", "table", "all")
 		Expect(err).NotTo(HaveOccurred())
 		Expect(out).NotTo(Or(ContainSubstring("proto bgp"), ContainSubstring("proto 196")), "routes of FRR's on %s", n.Name())
+		for _, list := range [][]string{{"nft", "list", "tables"}, {"ip", "-br", "link"}} {
+			Expect(n.Box().Run(ctx, list...)).NotTo(ContainSubstring("herald"), "rules and devices of the relay on %s", n.Name())
+		}
 		Eventually(func() (string, error) { return n.Box().Run(ctx, "ps", "-eo", "comm") }).
 			WithTimeout(wait.Process).WithPolling(time.Second).ShouldNot(Or(ContainSubstring("bgpd"), ContainSubstring("herald"), ContainSubstring("reloader")))
 		// A directory in memory.

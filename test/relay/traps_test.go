@@ -190,6 +190,12 @@ func TestTraps(t *testing.T) {
 		if broken, why := crowd.broken(); broken != 0 || leaving == 0 {
 			t.Errorf("%d of 40 broke: %s; leaving %d", broken, why, leaving)
 		}
+		// Uninstalling doesn't wait.
+		first := s.nodes[0]
+		first.want(exchange.Desired{Node: first.name(), Remove: true})
+		if left := first.run("sh", "-c", "nft list tables; ip -br link"); strings.Contains(left, "herald") {
+			t.Errorf("uninstalled, and there is still %s", left)
+		}
 		crowd.close()
 		for _, n := range s.nodes {
 			n.untilGone()
