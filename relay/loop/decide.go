@@ -58,6 +58,15 @@ func decide(d exchange.Desired, before []exchange.Frontend, used map[exchange.Fr
 	return w
 }
 
+// leaves says whether anything is on that shall not be: then it matters what is used.
+func leaves(before []exchange.Frontend, d exchange.Desired, problems []exchange.Problem) bool {
+	learn := d.Learn
+	if slices.ContainsFunc(problems, func(p exchange.Problem) bool { return p.Learning }) {
+		learn = nil
+	}
+	return slices.ContainsFunc(before, func(f exchange.Frontend) bool { return !slices.Contains(learn, f) })
+}
+
 // asked leaves out what nobody has asked for: the path MTU relay is on by default, and
 // where the machine isn't made for it, it is off, which is no problem of anybody's.
 // Learning was asked for.

@@ -33,6 +33,9 @@ func TestWhatIsUsedLeavesSafely(t *testing.T) {
 	if w := decide(d, before, used, nil); !reflect.DeepEqual(w.leaving, []exchange.Frontend{old}) || !reflect.DeepEqual(w.learn, d.Learn) {
 		t.Errorf("learn %v, leaving %v", w.learn, w.leaving)
 	}
+	if !leaves(before, d, nil) || leaves(d.Learn, d, nil) || !leaves(d.Learn, d, []exchange.Problem{{Learning: true}}) {
+		t.Error("what leaves isn't told from what stays")
+	}
 	// A problem switches off as safely as a wish does.
 	w := decide(d, before, used, []exchange.Problem{{Learning: true}})
 	if w.learn != nil || !reflect.DeepEqual(w.leaving, []exchange.Frontend{old, d.Learn[0]}) || w.nothing() {

@@ -6,26 +6,17 @@ import (
 	"io/fs"
 	"log/slog"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/herald-lb/herald/internal/watchfile"
 	"github.com/herald-lb/herald/relay/checks"
 	"github.com/herald-lb/herald/relay/exchange"
-	"github.com/herald-lb/herald/relay/owned"
 	"github.com/herald-lb/herald/relay/rules"
 	"github.com/herald-lb/herald/relay/tunnel"
 )
 
-// Intervals of what is done unasked.
-const (
-	// lookInterval: is the kernel as it should be? And the report.
-	lookInterval = 2 * time.Second
-	// countInterval: how much is learned and owned, which costs more the more it is.
-	countInterval = 5 * time.Second
-	// countShare: between two counts it passes so many times what one takes.
-	countShare = 50
-)
+// lookInterval: is the kernel as it should be? And the report.
+const lookInterval = 2 * time.Second
 
 // Options are what a relay is told.
 type Options struct {
@@ -47,12 +38,10 @@ type Relay struct {
 	known   bool
 	// applied is what is in force; nil: nothing that this process made.
 	applied *rules.Plan
-	// counted is when memory and owners were counted last, counting how long that took.
-	counted  time.Time
-	counting time.Duration
-	memory   rules.Memory
-	report   exchange.Report
-	said     string
+	counter counter
+	memory  rules.Memory
+	report  exchange.Report
+	said    string
 }
 
 // New opens the kernel's side.
@@ -61,7 +50,11 @@ func New(o Options) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Relay{Options: o, kernel: kernel}, nil
+	counting, err := rules.Open()
+	if err != nil {
+		return nil, err
+	}
+	return &Relay{Options: o, kernel: kernel, counter: counter{kernel: counting, log: o.Log, done: make(chan counts, 1)}}, nil
 }
 
 // Run works until the context ends, and leaves everything as it is.
@@ -88,7 +81,7 @@ func (r *Relay) step() {
 	problems := r.read()
 	if r.known {
 		problems = append(problems, r.bring()...)
-		r.count()
+		r.takeCount(r.counter.count(r.Now(), r.applied, &r.desired))
 	}
 	r.say(problems)
 }
@@ -124,16 +117,16 @@ func (r *Relay) bring() []exchange.Problem {
 		}
 		return []exchange.Problem{kernelProblem(err)}
 	}
-	if r.applied == nil || slices.ContainsFunc(before, func(f exchange.Frontend) bool { return !slices.Contains(r.desired.Learn, f) }) {
-		if err := r.remember(before); err != nil {
-			return []exchange.Problem{failed("%v", err)}
-		}
-	}
 	obstacles, err := r.check()
 	if err != nil {
 		return []exchange.Problem{failed("%v: what was on before stays on", err)}
 	}
 	problems := append(checkNodes(r.desired), obstacles...)
+	if leaves(before, r.desired, problems) {
+		if err := r.remember(before); err != nil {
+			return []exchange.Problem{failed("%v", err)}
+		}
+	}
 	w := decide(r.desired, before, r.memory.Used, problems)
 	problems = asked(r.desired, problems)
 	if w.nothing() || w.desired.Tunnel == (exchange.Tunnel{}) {
@@ -213,24 +206,4 @@ func (r *Relay) remember(before []exchange.Frontend) error {
 	}
 	r.memory = memory
 	return nil
-}
-
-// count counts now and then.
-func (r *Relay) count() {
-	if r.Now().Sub(r.counted) < max(countInterval, countShare*r.counting) {
-		return
-	}
-	r.counted = r.Now()
-	defer func() { r.counting = r.Now().Sub(r.counted) }()
-	if r.applied != nil {
-		if memory, err := r.kernel.Remember(r.applied); err == nil {
-			r.memory = memory
-		}
-	}
-	counted, err := owned.Count(r.desired.Count, r.desired.Learn)
-	if err != nil {
-		r.Log.Error("counting connections", "error", err)
-		counted = nil // an old count in a new report would be taken for a new one
-	}
-	r.report.Owned = counted
 }

@@ -19,7 +19,7 @@ type Kernel struct{ conn *nftables.Conn }
 // Open connects to the nftables of this process's network namespace.
 func Open() (*Kernel, error) {
 	conn, err := nftables.New(nftables.WithSockOptions(func(c *netlink.Conn) error {
-		return errors.Join(c.SetReadBuffer(buffer), c.SetWriteBuffer(buffer))
+		return errors.Join(c.SetReadBuffer(buffer), c.SetWriteBuffer(buffer), largeParts(c))
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("nftables: %w", err)
