@@ -54,6 +54,18 @@ foreign_listener() {
 		awk '$4 == "0A" && $2 ~ /:00B3$/ { print "TCP port 179"; exit }'
 }
 
+# refuse_without_capabilities: FRR's daemons end at once without these, and say so
+# less clearly. The kernel numbers them (capabilities(7)).
+refuse_without_capabilities() {
+	has=0x$(awk '/^CapEff:/ { print $2 }' /proc/self/status)
+	lacking=
+	for capability in SETGID:6 SETUID:7 NET_BIND_SERVICE:10 NET_ADMIN:12 NET_RAW:13 SYS_ADMIN:21; do
+		[ $((has >> ${capability#*:} & 1)) -eq 1 ] || lacking="$lacking ${capability%:*}"
+	done
+	[ -z "$lacking" ] ||
+		refuse "FRR's container lacks the capabilities$lacking: have whatever restricts pods on this node (Pod Security, SecurityContextConstraints, the runtime) allow what DaemonSet herald-frr asks for"
+}
+
 refuse_beside_another() {
 	while :; do
 		socket=$(foreign_socket)
@@ -151,6 +163,7 @@ fi
 self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 [ -x "$lib/watchfrr" ] || refuse "no $lib/watchfrr: this is not FRR's image; set spec.frrImage of the Herald object"
 mkdir -p "$run" 2>/dev/null
+refuse_without_capabilities
 refuse_beside_another
 prepare_directories
 choose_startup

@@ -14,6 +14,13 @@ import (
 )
 
 func main() {
+	if err := newRoot().ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
+		fmt.Fprintf(os.Stderr, "herald: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "herald",
 		Short:         "Announce Kubernetes Services over BGP with FRR",
@@ -22,8 +29,5 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.AddCommand(newManagerCommand(), newAgentCommand(), newInstallReloaderCommand(), newRelayCommand())
-	if err := root.ExecuteContext(ctrl.SetupSignalHandler()); err != nil {
-		fmt.Fprintf(os.Stderr, "herald: %v\n", err)
-		os.Exit(1)
-	}
+	return root
 }

@@ -205,6 +205,28 @@ func TestAnotherFRRRefuses(t *testing.T) {
 	})
 }
 
+// A node whose runtime or policies take capabilities away: FRR's container says which.
+func TestLackingCapabilitiesAreNamed(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, v frr.Version) {
+		n := newNode(t, v)
+		n.startReloader()
+		n.frr = n.container("frr")
+		p := n.start(n.frr, "frr", "setpriv", "--bounding-set", "-net_admin,-sys_admin", "/opt/herald/frr-start.sh")
+		_ = p.Wait()
+		if state := p.State(); state == nil || state.ExitCode() != 1 {
+			t.Errorf("exit %v, want 1", state)
+		}
+		n.until("the reason", func(r report.Report) bool {
+			return strings.Contains(r.FRR.Error, "lacks the capabilities NET_ADMIN SYS_ADMIN: have whatever restricts pods")
+		})
+		n.frr.Kill()
+		n.write(config{networks: []string{"203.0.113.7/32"}}.String())
+		n.startFRR()
+		n.until("FRR to work", func(r report.Report) bool { return r.AppliedHash != "" && r.FRR.Error == "" })
+	})
+}
+
 func TestAnotherSpeakerRefuses(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, frr.V8_4)

@@ -1,8 +1,13 @@
 package cgroup
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -100,6 +105,56 @@ func TestMissing(t *testing.T) {
 	write(t, filepath.Join(v2, "cgroup.controllers"), "cpuset cpu io memory pids")
 	if got := Missing(v2); got != "" {
 		t.Errorf("nothing is missing: %q", got)
+	}
+}
+
+// Where version 1 has the controllers that a kubelet needs, version 2 may be mounted
+// beside it with the rest of them, or with none: what the kernel does with groups of
+// version 2 shows there too.
+func TestTreeOfVersion2(t *testing.T) {
+	thirdparty.Need(t)
+	mount := Mount
+	if !isV2(mount) {
+		mount = filepath.Join(Mount, "unified")
+	}
+	if !isV2(mount) {
+		t.Skipf("neither %s nor %s is a hierarchy of cgroups version 2", Mount, mount)
+	}
+	tree, err := New(mount, "test-v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := tree.Node("node1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := filepath.Join(mount, path)
+	if have, want := controllers(node), controllers(mount); !slices.Equal(have, want) {
+		t.Errorf("the node's group has the controllers %q, want %q", have, want)
+	}
+	below := filepath.Join(node, "pod")
+	if err := makeGroup(node, below); err != nil {
+		t.Fatal(err)
+	}
+	process := exec.Command("sleep", "infinity")
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- process.Wait() }()
+	if err := os.WriteFile(filepath.Join(below, "cgroup.procs"), []byte(strconv.Itoa(process.Process.Pid)), 0o644); err != nil {
+		t.Errorf("no process can run there: %v", err)
+	}
+	if err := removeTree(mount, tree.name); err == nil {
+		t.Error("a tree with a process was removed")
+	}
+	if err := process.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	<-ended
+	tree.Remove()
+	if _, err := os.Stat(filepath.Join(mount, tree.name)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("left: %v", err)
 	}
 }
 
