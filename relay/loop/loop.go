@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"reflect"
@@ -38,6 +39,8 @@ type Relay struct {
 	known   bool
 	// applied is what is in force; nil: nothing that this process made.
 	applied *rules.Plan
+	// lacks are the families whose table couldn't be made.
+	lacks   map[rules.Family]bool
 	counter counter
 	memory  rules.Memory
 	report  exchange.Report
@@ -54,7 +57,7 @@ func New(o Options) (*Relay, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Relay{Options: o, kernel: kernel, counter: counter{kernel: counting, log: o.Log, done: make(chan counts, 1)}}, nil
+	return &Relay{Options: o, kernel: kernel, lacks: map[rules.Family]bool{}, counter: counter{kernel: counting, log: o.Log, done: make(chan counts, 1)}}, nil
 }
 
 // Run works until the context ends, and leaves everything as it is.
@@ -160,18 +163,34 @@ func (r *Relay) apply(w *wish) error {
 		return err
 	}
 	plan := w.plan(devices, r.Timing)
-	exists, err := r.kernel.Exists()
-	if err != nil {
-		return err
+	failed := r.applyFamilies(plan)
+	if len(failed) == len(rules.Families) {
+		return errors.Join(failed...)
 	}
-	if !exists || !reflect.DeepEqual(plan, r.applied) {
-		if err := r.kernel.Apply(plan); err != nil {
-			return err
+	r.applied = plan
+	return errors.Join(append(failed, tunnel.Up(spec))...)
+}
+
+// applyFamilies makes the tables that aren't as planned, each for itself: one that can't
+// be made is tried again, and keeps nothing from the other family.
+func (r *Relay) applyFamilies(plan *rules.Plan) []error {
+	var failed []error
+	changed := !reflect.DeepEqual(plan, r.applied)
+	for _, f := range rules.Families {
+		exists, err := r.kernel.Exists(f, plan)
+		if err == nil && exists && !changed && !r.lacks[f] {
+			continue
 		}
-		r.Log.Info("applied", "learn", len(plan.Learn), "leaving", len(plan.Leaving), "pathMTU", len(plan.PathMTU), "peers", len(plan.Peers), "mtu", mtu)
-		r.applied = plan
+		if err == nil {
+			err = r.kernel.Apply(f, plan)
+		}
+		if r.lacks[f] = err != nil; err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", f, err))
+			continue
+		}
+		r.Log.Info("applied", "family", f, "learn", len(plan.Learn), "leaving", len(plan.Leaving), "pathMTU", len(plan.PathMTU), "peers", len(plan.Peers))
 	}
-	return tunnel.Up(spec)
+	return failed
 }
 
 // remove takes away devices and tables, devices first: what they bring in must not

@@ -27,29 +27,31 @@ func Open() (*Kernel, error) {
 	return &Kernel{conn: conn}, nil
 }
 
-// Apply makes the tables as planned, in one transaction: no packet meets half of
-// them. What was learned stays, unless sizes or timing changed.
-func (k *Kernel) Apply(plan *Plan) error {
-	err := k.apply(plan, false)
+// Apply makes the table of a family as planned, in one transaction: no packet meets half
+// of it. What was learned stays, unless sizes or timing changed. A family that nothing
+// is planned of has no table.
+func (k *Kernel) Apply(name Family, plan *Plan) error {
+	f := families[name]
+	err := k.apply(f, plan, false)
 	// What can't be changed in place is made anew: sets of other sizes, and tables of
 	// another release.
 	if errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EOPNOTSUPP) {
-		err = k.apply(plan, true)
+		err = k.apply(f, plan, true)
 	}
 	return err
 }
 
-func (k *Kernel) apply(plan *Plan, anew bool) error {
-	for _, f := range families {
-		old, err := k.contents(f)
-		if err != nil {
-			return err
-		}
-		t := newTable(k.conn, f, plan)
-		if anew && old.exists {
-			k.conn.DelTable(t.table)
-			old = contents{}
-		}
+func (k *Kernel) apply(f *family, plan *Plan, anew bool) error {
+	old, err := k.contents(f)
+	if err != nil {
+		return err
+	}
+	t := newTable(k.conn, f, plan)
+	if old.exists && (anew || !plan.needs(f)) {
+		k.conn.DelTable(t.table)
+		old = contents{}
+	}
+	if plan.needs(f) {
 		if err := t.make(old); err != nil {
 			return err
 		}

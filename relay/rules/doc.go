@@ -1,5 +1,5 @@
 // Package rules is the relay's behaviour: two nftables tables, "ip herald" and
-// "ip6 herald", programmed by netlink, each in one transaction.
+// "ip6 herald", programmed by netlink, each in one transaction of its own.
 //
 // Input: a Plan. Output: the tables, and what they counted and learned (Observe).
 // All state is in the kernel: the tables work while no process does, and Apply

@@ -32,13 +32,26 @@ type family struct {
 	via    func(Peer) netip.Addr
 }
 
-var families = []*family{
-	{
+// Family names one of the two.
+type Family string
+
+// The families. Each has its table, so that a kernel that lacks a part of one doesn't
+// lose the other.
+const (
+	IPv4 Family = "IPv4"
+	IPv6 Family = "IPv6"
+)
+
+// Families are all there are.
+var Families = []Family{IPv4, IPv6}
+
+var families = map[Family]*family{
+	IPv4: {
 		table: nftables.TableFamilyIPv4, saddr: 12, daddr: 16, length: 4, address: nftables.TypeIPAddr,
 		icmp: protoICMP, tooBig: []byte{3, 4},
 		has: netip.Addr.Is4, via: func(p Peer) netip.Addr { return p.Via4 },
 	},
-	{
+	IPv6: {
 		table: nftables.TableFamilyIPv6, saddr: 8, daddr: 24, length: 16, address: nftables.TypeIP6Addr,
 		icmp: protoICMPv6, tooBig: []byte{2, 0},
 		has: netip.Addr.Is6, via: func(p Peer) netip.Addr { return p.Via6 },

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -11,22 +12,18 @@ import (
 	"github.com/herald-lb/herald/relay/exchange"
 )
 
-// Exists says whether both tables are there; somebody may have flushed them.
-func (k *Kernel) Exists() (bool, error) {
-	for _, f := range families {
-		tables, err := k.conn.ListTablesOfFamily(f.table)
-		if err != nil {
-			return false, fmt.Errorf("nftables: tables: %w", err)
-		}
-		found := false
-		for _, t := range tables {
-			found = found || t.Name == Table
-		}
-		if !found {
-			return false, nil
-		}
+// Exists says whether the table of a family is there, where plan needs one; somebody may
+// have flushed it.
+func (k *Kernel) Exists(name Family, plan *Plan) (bool, error) {
+	f := families[name]
+	if !plan.needs(f) {
+		return true, nil
 	}
-	return true, nil
+	tables, err := k.conn.ListTablesOfFamily(f.table)
+	if err != nil {
+		return false, fmt.Errorf("nftables: tables: %w", err)
+	}
+	return slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == Table }), nil
 }
 
 // Counters are the sums of both tables'. Without tables they are zero.

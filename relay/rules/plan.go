@@ -27,6 +27,12 @@ type Plan struct {
 	Timing         Timing
 }
 
+// needs says whether a family's packets are relayed, or carry the tunnel, which its
+// table guards.
+func (p *Plan) needs(f *family) bool {
+	return len(frontendsOf(p.Learn, f))+len(frontendsOf(p.Leaving, f))+len(addressesOf(p.PathMTU, f))+len(addressesOf(p.Senders, f)) > 0
+}
+
 // Peer is another node as the rules see it.
 type Peer struct {
 	Name string

@@ -3,12 +3,14 @@ package relay
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/herald-lb/herald/relay/exchange"
 	"github.com/herald-lb/herald/test/lab/link"
+	"github.com/herald-lb/herald/test/lab/sandbox"
 	"github.com/herald-lb/herald/test/lab/wait"
 )
 
@@ -85,6 +87,37 @@ func TestTraps(t *testing.T) {
 	t.Run("tables that somebody deleted come back", func(*testing.T) {
 		s.nodes[0].nft("delete table ip6 herald\n")
 		s.nodes[0].untilTable()
+	})
+	t.Run("a family that can't be made keeps nothing from the other", func(t *testing.T) {
+		n := s.nodes[0]
+		n.relay.Kill()
+		// A table that has an owner is nobody else's, and goes with its owner.
+		n.nft("delete table ip6 herald\n")
+		said, say := io.Pipe()
+		owner, err := n.box.Start(sandbox.Command{Args: []string{"nft", "-i"}, Stdin: said, Stdout: io.Discard, Stderr: io.Discard})
+		must(t, err)
+		defer owner.Kill()
+		defer say.Close()
+		_, err = io.WriteString(say, "add table ip6 herald { flags owner; }\n")
+		must(t, err)
+		n.untilTable()
+		n.start()
+		n.until("only IPv4 is relayed", func(r exchange.Report) error {
+			if !r.Learning || len(r.Problems) != 1 || !strings.Contains(r.Problems[0].Message, "IPv6") {
+				return fmt.Errorf("%+v", r)
+			}
+			return nil
+		})
+		unbroken(t)
+		say.Close()
+		owner.Kill()
+		n.until("both are relayed", func(r exchange.Report) error {
+			if !r.Learning || len(r.Problems) > 0 {
+				return fmt.Errorf("%+v", r)
+			}
+			return nil
+		})
+		n.untilTable()
 	})
 	t.Run("a device is made anew", func(t *testing.T) {
 		for _, n := range s.nodes {
