@@ -47,7 +47,7 @@ func run(ctx context.Context, out string) (err error) {
 	defer func() { err = errors.Join(err, file.Close()) }()
 	metrics := []string{"--metrics-bind-address=" + served, "--metrics-secure=false"}
 	l, err := lab.New(ctx, lab.Options{
-		Managers: 1, AgentArgs: metrics, ManagerArgs: metrics, Log: os.Stdout,
+		Managers: 1, AgentArgs: append([]string{"--counters-interval=2s"}, metrics...), ManagerArgs: metrics, Relay: true, Log: os.Stdout,
 		Routers: []lab.RouterOptions{{Name: "tor-a", Make: router.FRR}, {Name: "tor-b", Make: router.BIRD}},
 	})
 	if err != nil {

@@ -15,9 +15,10 @@ const services = 18
 
 // play lets things happen that one looks at a dashboard for: Services come until
 // the pool is full, a session goes down and comes back, a peer has no Secret,
-// Services go.
+// a path that BFD watches is cut, routers hash established connections anew, a node
+// drains, Services go.
 func play(ctx context.Context, l *lab.Lab) error {
-	if err := l.Create(ctx, lab.Pool("public", "203.0.113.0/28"), lab.Advertisement("all"), l.Peer("tor-a", router.IPv4), l.Peer("tor-b", router.IPv4)); err != nil {
+	if err := prepare(ctx, l); err != nil {
 		return err
 	}
 	for _, n := range l.Nodes() {
@@ -28,11 +29,20 @@ func play(ctx context.Context, l *lab.Lab) error {
 	bad := l.Peer("tor-b", router.IPv4)
 	bad.Name, bad.Spec.PeerAddress, bad.Spec.PasswordSecret = "guarded", "192.0.2.77", &v1alpha1.SecretReference{Name: "forgotten"}
 	node1 := l.NodeAddresses(router.IPv4, "node1")[0]
+	clients := &clients{lab: l}
+	defer clients.close()
 	at := map[int]func() error{
+		4:  func() error { return clients.open(ctx) },
 		8:  func() error { return l.Router("tor-a").Disable(ctx, node1) },
+		12: func() error { return rehash(l) },
 		16: func() error { return l.Router("tor-a").Enable(ctx, node1) },
 		19: func() error { return l.Create(ctx, bad) },
+		20: func() error { return l.SetCable("node3", false) },
+		22: func() error { return l.SetCable("node3", true) },
 		25: func() error { return l.API().Delete(ctx, bad) },
+		26: func() error { return drain(ctx, l, "the picture") },
+		31: func() error { clients.close(); return nil },
+		34: func() error { return drain(ctx, l, "") },
 	}
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

@@ -104,7 +104,9 @@ func (p *plot) draw(out *strings.Builder) {
 }
 
 func (p *plot) lines(out *strings.Builder) {
-	const left, top, right, bottom = 48, 26, 10, 44
+	const left, top, right, row = 48, 26, 10, 13
+	places, rows := p.legends()
+	bottom := float64(31 + row*rows)
 	width, height := p.w-left-right, p.h-top-bottom
 	most := 0.0
 	for _, c := range p.curves {
@@ -125,7 +127,6 @@ func (p *plot) lines(out *strings.Builder) {
 		x := left + width*float64(minute*60000)/float64(p.end.UnixMilli())
 		fmt.Fprintf(out, "<text class=\"axis\" x=\"%.1f\" y=\"%g\" text-anchor=\"middle\">%d min</text>\n", x, top+height+13, minute)
 	}
-	at := 8.0
 	for i, c := range p.curves {
 		colour := colours[i%len(colours)]
 		var path strings.Builder
@@ -137,11 +138,29 @@ func (p *plot) lines(out *strings.Builder) {
 			fmt.Fprintf(&path, "%s%.1f %.1f", verb, left+width*float64(f.T)/float64(p.end.UnixMilli()), top+height-height*min(f.F/most, 1))
 		}
 		fmt.Fprintf(out, "<path d=\"%s\" fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\"/>\n", path.String(), colour)
-		if at < p.w-40 {
-			fmt.Fprintf(out, "<rect x=\"%g\" y=\"%g\" width=\"10\" height=\"3\" fill=\"%s\"/><text class=\"axis\" x=\"%g\" y=\"%g\">%s</text>\n", at, p.h-13, colour, at+13, p.h-8, html.EscapeString(c.name))
-		}
-		at += 26 + 5.6*float64(len(c.name))
+		x, y := places[i].x, p.h-8-float64(row*(rows-1-places[i].row))
+		fmt.Fprintf(out, "<rect x=\"%g\" y=\"%g\" width=\"10\" height=\"3\" fill=\"%s\"/><text class=\"axis\" x=\"%g\" y=\"%g\">%s</text>\n", x, y-5, colour, x+13, y, html.EscapeString(c.name))
 	}
+}
+
+// place of a curve's legend.
+type place struct {
+	x   float64
+	row int
+}
+
+// legends of all curves in as many rows as they take.
+func (p *plot) legends() (places []place, rows int) {
+	at := place{x: 8}
+	for _, c := range p.curves {
+		wide := 26 + 5.6*float64(len(c.name))
+		if at.x > 8 && at.x+wide > p.w {
+			at = place{x: 8, row: at.row + 1}
+		}
+		places = append(places, at)
+		at.x += wide
+	}
+	return places, at.row + 1
 }
 
 // round to the next value that makes a good axis.
