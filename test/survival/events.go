@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"github.com/herald-lb/herald/test/lab/wait"
 )
 
 // event is something that happens to a site with connections on it.
@@ -101,19 +99,18 @@ var events = []event{
 			}
 			return s.rehash()
 		},
-		after: func(ctx context.Context, s *site) error { return s.waitWorkload(ctx) },
+		after: func(ctx context.Context, s *site) error { return s.waitEndpoints(ctx) },
+	},
+	{
+		name: "drain, pods and clients leave, then the node's power is cut", onlyPreserved: true,
+		happens: func(ctx context.Context, s *site) error { return s.leave(ctx, victim) },
+		after:   func(ctx context.Context, s *site) error { return s.comeBack(ctx, victim) },
 	},
 	{
 		name: "crash of a node", crash: true,
-		happens: func(ctx context.Context, s *site) error {
-			s.cluster.Node(victim).Crash()
-			return s.waitRoutes(ctx, s.others(victim)...)
-		},
+		happens: func(ctx context.Context, s *site) error { return s.crash(ctx, victim) },
 		after: func(ctx context.Context, s *site) error {
-			if err := s.cluster.Node(victim).Boot(ctx); err != nil {
-				return err
-			}
-			return s.waitRoutes(ctx, s.nodes...)
+			return s.booted(ctx, victim)
 		},
 	},
 }
@@ -188,32 +185,6 @@ func (s *site) ready(ctx context.Context) error {
 	_, err := s.cluster.Kubectl(ctx, "wait", "heralds/default", "--for=condition=Ready", "--timeout="+rollout.String())
 	return err
 }
-
-// replaced waits until every pod of the workload has a successor that is ready; the
-// old ones go on serving.
-func (s *site) replaced(ctx context.Context) error {
-	return wait.Until(ctx, "all pods have successors", rollout, func(ctx context.Context) (bool, error) {
-		out, err := s.cluster.Kubectl(ctx, "get", "daemonset", "flows", "--output=jsonpath={.status.updatedNumberScheduled}/{.status.numberReady}")
-		want := fmt.Sprintf("%d/%d", len(s.nodes), len(s.nodes))
-		return out == want, fmt.Errorf("%s, want %s: %w", out, want, err)
-	})
-}
-
-func (s *site) drain(ctx context.Context, node string) error {
-	if _, err := s.cluster.Kubectl(ctx, "annotate", "node", node, drainAnnotation+"=survival"); err != nil {
-		return err
-	}
-	return s.waitRoutes(ctx, s.others(node)...)
-}
-
-func (s *site) undrain(ctx context.Context, node string) error {
-	if _, err := s.cluster.Kubectl(ctx, "annotate", "node", node, drainAnnotation+"-"); err != nil {
-		return err
-	}
-	return s.waitRoutes(ctx, s.nodes...)
-}
-
-const drainAnnotation = "herald-lb.io/drain"
 
 // anotherService changes what the nodes preserve, and noOtherService changes it back.
 func (s *site) anotherService(ctx context.Context) error {

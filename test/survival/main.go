@@ -69,21 +69,17 @@ func main() {
 
 func run(ctx context.Context, o options) error {
 	report := Report{Time: time.Now().UTC(), Nodes: o.nodes}
+	var failed []error
 	for _, mode := range o.modes {
 		if err := runMode(ctx, o, mode, &report); err != nil {
-			return fmt.Errorf("kube-proxy in mode %s: %w", mode, err)
+			failed = append(failed, fmt.Errorf("kube-proxy in mode %s: %w", mode, err))
 		}
 	}
 	report.print(os.Stdout)
-	if err := report.save(o.output); err != nil {
-		return err
-	}
 	if o.docs != "" {
-		if err := report.document(o.docs); err != nil {
-			return err
-		}
+		failed = append(failed, report.document(o.docs))
 	}
-	return report.verdict()
+	return errors.Join(append(failed, report.verdict())...)
 }
 
 // runMode has one cluster, and every event on it.
@@ -93,24 +89,33 @@ func runMode(ctx context.Context, o options, mode string, report *Report) error 
 		return err
 	}
 	defer s.cluster.Close()
+	var failed []error
 	for _, preserve := range o.preserve {
-		if err := s.preserve(ctx, preserve); err != nil {
-			return err
-		}
 		for _, e := range events {
 			if !o.events.MatchString(e.name) || e.onlyPreserved && !preserve {
 				continue
 			}
+			// An event that couldn't be brought about keeps no other from being measured,
+			// if the site is as before.
+			if err := s.preserve(ctx, preserve); err != nil {
+				return errors.Join(append(failed, err)...)
+			}
 			result, err := s.measure(ctx, e, o.connections)
 			if err != nil {
-				return fmt.Errorf("event %q, preservation %t: %w\n%s", e.name, preserve, err, s.cluster.Logs(failureLines))
+				err = fmt.Errorf("event %q, preservation %t: %w\n%s", e.name, preserve, err, s.cluster.Logs(failureLines))
+				fmt.Println("FAILED", err)
+				failed = append(failed, err)
+				continue
 			}
 			result.Proxy, result.Preserved = mode, preserve
 			fmt.Println(result)
 			report.Results = append(report.Results, *result)
+			if err := report.save(o.output); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // failureLines of each log are shown when an event couldn't be brought about.

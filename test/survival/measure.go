@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,8 +41,14 @@ type Result struct {
 	Fates []*Fates      `json:"fates"`
 	// Crash: the connections of a dead node are lost whatever anybody does.
 	Crash bool `json:"crash,omitempty"`
+	// Told is how a dead node's connections learned it.
+	Told *Told `json:"told,omitempty"`
 	// Foreign are broken connections that the dead node had nothing to do with.
 	Foreign int `json:"foreign"`
+	// Ended were ended by their clients, and Requests made meanwhile, where that
+	// belongs to the event.
+	Ended    int       `json:"ended,omitempty"`
+	Requests *Requests `json:"requests,omitempty"`
 }
 
 // of sums up the connections of a protocol.
@@ -60,7 +67,14 @@ func (r *Result) String() string {
 		open, reset, silent := r.of(protocol)
 		text += fmt.Sprintf(" %s %d of %d broken (%d reset, %d silent)", protocol, reset+silent, open, reset, silent)
 	}
-	return text + fmt.Sprintf("; %s, %d owned by the node", r.Took.Round(100*time.Millisecond), r.Owned)
+	text += fmt.Sprintf("; %s, %d owned by the node", r.Took.Round(100*time.Millisecond), r.Owned)
+	if r.Told != nil {
+		text += fmt.Sprintf("; %s; %d broken that have nothing to do with it", r.Told, r.Foreign)
+	}
+	if r.Requests != nil {
+		text += fmt.Sprintf("; %d ended by their clients; %d of %d requests failed %s", r.Ended, r.Requests.Failed, r.Requests.Made, r.Requests.Why)
+	}
+	return text
 }
 
 // measure opens connections, has the event happen, and counts.
@@ -74,33 +88,52 @@ func (s *site) measure(ctx context.Context, e event, connections int) (_ *Result
 	if err != nil {
 		return nil, err
 	}
+	s.connections, s.requests = all, nil
+	defer func() { closeAll(all) }()
 	result := &Result{Event: e.name, Crash: e.crash}
-	owned := s.owned(ctx, victim)
-	result.Owned = len(owned)
+	dependents, err := s.dependents(ctx, victim)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range all {
+		if dependents[c.Local.String()] == byState {
+			result.Owned++
+		}
+	}
 	began := time.Now()
 	err = e.happens(ctx, s)
 	result.Took = time.Since(began)
 	if err == nil {
 		err = hold(ctx, settle)
 	}
-	fates := count(all)
-	for _, c := range all {
-		if fate, _, _ := c.Fate(patience); fate != flow.Alive && !owned[c.Local.String()] {
-			result.Foreign++
-		}
-	}
+	result.sum(all, dependents, s.requests)
 	closeAll(all)
-	for _, f := range fates {
-		result.Fates = append(result.Fates, f)
+	if e.after != nil {
+		err = errors.Join(err, e.after(ctx, s)) // the next event wants the site as it was
 	}
-	slices.SortFunc(result.Fates, func(a, b *Fates) int { return strings.Compare(fmt.Sprint(a.Kind), fmt.Sprint(b.Kind)) })
-	if err == nil && e.after != nil {
-		err = e.after(ctx, s)
-	}
-	if err != nil {
+	if err := errors.Join(err, s.forget(ctx)); err != nil {
 		return nil, err
 	}
-	return result, s.forget(ctx)
+	return result, nil
+}
+
+// sum counts what has become of the connections, as long as they are open.
+func (r *Result) sum(all []*connection, dependents map[string]dependence, requests *Requests) {
+	for _, f := range count(all) {
+		r.Fates = append(r.Fates, f)
+	}
+	slices.SortFunc(r.Fates, func(a, b *Fates) int { return strings.Compare(fmt.Sprint(a.Kind), fmt.Sprint(b.Kind)) })
+	r.Requests = requests
+	if r.Crash {
+		r.Told = told(all, dependents)
+	}
+	for _, c := range all {
+		if c.ended {
+			r.Ended++
+		} else if fate, _, _ := c.Fate(patience); fate != flow.Alive && dependents[c.Local.String()] == 0 {
+			r.Foreign++
+		}
+	}
 }
 
 // hold waits: nothing tells that nothing more happens to connections.
@@ -113,45 +146,6 @@ func hold(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// owned are the client's ends of the connections that a node has state of: those
-// whose packets went to it, and with a policy Local those of its own pods.
-func (s *site) owned(ctx context.Context, node string) map[string]bool {
-	ends := map[string]bool{}
-	for _, family := range []string{"ipv4", "ipv6"} {
-		out, err := s.cluster.Node(node).Box().Run(ctx, "conntrack", "-L", "-f", family)
-		if err != nil {
-			continue // no conntrack on the node: nothing is known
-		}
-		for line := range strings.Lines(out) {
-			if end := clientEnd(line); end != "" {
-				ends[end] = true
-			}
-		}
-	}
-	return ends
-}
-
-// clientEnd is the source of a line of conntrack -L, of those to the Services or
-// from clients to pods, as net.Addr prints it.
-func clientEnd(line string) string {
-	var source, sourcePort string
-	for field := range strings.FieldsSeq(line) {
-		if value, ok := strings.CutPrefix(field, "src="); ok && source == "" {
-			source = value
-		}
-		if value, ok := strings.CutPrefix(field, "sport="); ok && sourcePort == "" {
-			sourcePort = value
-		}
-	}
-	if source == "" || sourcePort == "" {
-		return ""
-	}
-	if strings.Contains(source, ":") {
-		return "[" + source + "]:" + sourcePort
-	}
-	return source + ":" + sourcePort
 }
 
 // forget waits until no node has state of closed connections that could be taken

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -140,7 +139,7 @@ func (r *Report) verdict() error {
 			broken += f.broken()
 		}
 		if result.Crash {
-			broken = cmp.Or(result.Foreign, 0)
+			broken = result.Foreign
 		}
 		if result.Preserved && broken > 0 {
 			failed = append(failed, errors.New(result.String()))

@@ -47,6 +47,9 @@ type site struct {
 	cluster  *cluster.Cluster
 	services []service
 	nodes    []string
+	// connections that are open at an event, and the requests made meanwhile.
+	connections []*connection
+	requests    *Requests
 }
 
 func newSite(ctx context.Context, o options, mode string) (_ *site, err error) {
@@ -103,8 +106,8 @@ func (s *site) install(ctx context.Context) error {
 	return err
 }
 
-// deployment has a pod on each node, which goes on serving for 90 s when it is
-// told to end.
+// deployment has a pod on each node that is labelled for it, which goes on serving
+// for 90 s when it is told to end.
 const deployment = `
 apiVersion: apps/v1
 kind: DaemonSet
@@ -116,6 +119,7 @@ spec:
     metadata: {labels: {app: flows}}
     spec:
       terminationGracePeriodSeconds: 90
+      nodeSelector: {` + workloadLabel + `: "yes"}
       containers:
         - name: echo
           image: ` + cluster.EchoImage + `
@@ -128,6 +132,9 @@ spec:
 `
 
 func (s *site) workload(ctx context.Context) error {
+	if _, err := s.cluster.Kubectl(ctx, "label", "node", "--all", workloadLabel+"=yes"); err != nil {
+		return err
+	}
 	if _, err := s.cluster.KubectlInput(ctx, deployment, "apply", "--server-side", "--filename=-"); err != nil {
 		return err
 	}

@@ -37,6 +37,10 @@ type kind struct {
 type connection struct {
 	*flow.Conn
 	kind kind
+	// ended: its client closed it, as applications do; it's not counted any more.
+	ended bool
+	// first and second are when its next packets can reach another node, after a crash.
+	first, second time.Time
 }
 
 // kinds are all: protocol × policy × family × router.
@@ -56,11 +60,11 @@ func (s *site) kinds() []kind {
 
 // open opens so many TCP connections, and a fifth as many QUIC-like ones, evenly of
 // all kinds.
-func (s *site) open(ctx context.Context, connections int) ([]connection, error) {
+func (s *site) open(ctx context.Context, connections int) ([]*connection, error) {
 	kinds := s.kinds()
 	var (
 		mu  sync.Mutex
-		all []connection
+		all []*connection
 	)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(opening)
@@ -73,11 +77,11 @@ func (s *site) open(ctx context.Context, connections int) ([]connection, error) 
 			g.Go(func() error {
 				conn, err := flow.Open(ctx, k.Protocol, interval, s.dial(k))
 				if err != nil {
-					return err
+					return fmt.Errorf("%+v: %w", k, err)
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				all = append(all, connection{conn, k})
+				all = append(all, &connection{Conn: conn, kind: k})
 				return nil
 			})
 		}
@@ -112,17 +116,19 @@ func (s *site) address(policy string, family router.Family) netip.Addr {
 	return s.services[i].addresses[slices.Index(families, family)]
 }
 
-func closeAll(all []connection) {
+func closeAll(all []*connection) {
 	for _, c := range all {
 		c.Close()
 	}
 }
 
-// count says what has become of the connections. Told is how long those that were
-// reset took to learn it, from the moment when their last message was answered.
-func count(all []connection) map[kind]*Fates {
+// count says what has become of the connections that nobody closed.
+func count(all []*connection) map[kind]*Fates {
 	fates := map[kind]*Fates{}
 	for _, c := range all {
+		if c.ended {
+			continue
+		}
 		f := fates[c.kind]
 		if f == nil {
 			f = &Fates{Kind: c.kind}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Protocols of connections.
@@ -204,6 +206,34 @@ func (c *Conn) Fate(patience time.Duration) (fate string, since time.Time, why e
 		return Silent, c.answered, nil
 	}
 	return Alive, time.Time{}, nil
+}
+
+// Transmissions are when the next two packets are sent if nothing comes meanwhile:
+// messages, or with TCP what waits for an answer, as often as RFC 6298 says.
+func (c *Conn) Transmissions() (next, second time.Time, err error) {
+	soon := time.Now().Add(c.interval)
+	socket, ok := c.socket.(syscall.Conn)
+	if !ok || c.Protocol != TCP {
+		return soon, soon.Add(c.interval), nil
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return soon, soon, err
+	}
+	var info *unix.TCPInfo
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	})
+	if err := errors.Join(err, failed); err != nil || info.Unacked == 0 {
+		return soon, soon.Add(c.interval), err
+	}
+	timeout := time.Duration(info.Rto) * time.Microsecond
+	next = time.Now().Add(timeout - time.Duration(info.Last_data_sent)*time.Millisecond)
+	if now := time.Now(); next.Before(now) {
+		next = now
+	}
+	return next, next.Add(2 * timeout), nil // section 5.5: it doubles
 }
 
 // Close ends the connection. Its fate is no longer to be asked.

@@ -3,11 +3,14 @@ package flow
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/herald-lb/herald/test/lab/wait"
 )
 
 func TestPackets(t *testing.T) {
@@ -51,13 +54,14 @@ func open(t *testing.T, protocol, address string) *Conn {
 // comesTo waits until the connection has a fate.
 func comesTo(t *testing.T, c *Conn, want string) (since time.Time, why error) {
 	t.Helper()
-	fate := ""
-	for began := time.Now(); time.Since(began) < deadline; time.Sleep(pace) {
-		if fate, since, why = c.Fate(patience); fate == want {
-			return since, why
-		}
+	err := wait.Until(t.Context(), "the connection is "+want, deadline, func(context.Context) (bool, error) {
+		var fate string
+		fate, since, why = c.Fate(patience)
+		return fate == want, fmt.Errorf("it is %s (%w)", fate, why)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("is %s (%v), not %s", fate, why, want)
 	return since, why
 }
 
