@@ -49,7 +49,7 @@ var valid = map[string]func() map[string]any{
 			"tolerations": []any{map[string]any{"operator": "Exists"}},
 			"logLevel":    "debug", "loadBalancerClass": "example.com/bgp", "claimClassless": false, "ignoreExcludeLabel": true, "protectedCIDRs": []any{"10.0.0.0/8", "2001:db8::/32"},
 			"announceGate": map[string]any{"mode": "Off", "timeout": "1m30s"},
-			"drain":        map[string]any{"convergeTime": "0s", "connectionTimeout": "24h", "onCordon": true, "onShutdown": false, "taints": []any{map[string]any{"key": "x", "value": "", "effect": "NoExecute"}}}, "compatibility": map[string]any{"metallbAnnotations": true},
+			"drain":        map[string]any{"convergeTime": "0s", "connectionTimeout": "24h", "onCordon": true, "onShutdown": false, "onFRRStop": false, "taints": []any{map[string]any{"key": "x", "value": "", "effect": "NoExecute"}}}, "compatibility": map[string]any{"metallbAnnotations": true},
 			"flowPreservation": map[string]any{
 				"tunnel": map[string]any{"type": "VXLAN", "port": int64(65535), "mtu": int64(1280)},
 				"limits": map[string]any{"floodsPerSecond": int64(10), "learnedFlows": int64(1024)},

@@ -89,6 +89,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	nodes := &NodeReconciler{
 		Store: store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file, Done: reports.Done,
 		Quarantine: openQuarantine(options), Drain: openDrain(options, applied),
+		FRRStop: &FRRStop{Dir: options.ExchangeDir},
 	}
 	others := NewDrainWatch(mgr, options.Node, nodes.SetOthers)
 	nodes.Drains = others.Want
@@ -116,7 +117,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		}
 	}
 	network := &hostnetwork.Watcher{Changed: nodes.NetworkChanged, Log: options.Log.WithName("network")}
-	watch := &ExchangeWatch{Dir: options.ExchangeDir, ConfigChanged: nodes.ConfigChanged}
+	watch := &ExchangeWatch{Dir: options.ExchangeDir, ConfigChanged: nodes.ConfigChanged, EndingChanged: nodes.EndingChanged}
 	watch.ReportChanged = func() {
 		reports.ReportChanged()
 		seen := reports.Report.Observe().Report

@@ -24,6 +24,9 @@ type ExchangeWatch struct {
 	// ReportChanged and ConfigChanged are called after an event, and now and then
 	// without one.
 	ReportChanged, ConfigChanged func()
+	// EndingChanged is called when FRR's preStop hook or start script may have said
+	// something, in the same way.
+	EndingChanged func()
 }
 
 // Start watches until the context ends. It is a manager.Runnable.
@@ -66,6 +69,8 @@ func (w *ExchangeWatch) follow(ctx context.Context, watcher *fsnotify.Watcher, t
 				w.ReportChanged()
 			case exchange.ConfigFile:
 				w.ConfigChanged()
+			case exchange.EndingFile:
+				w.EndingChanged()
 			}
 		}
 	}
@@ -74,4 +79,5 @@ func (w *ExchangeWatch) follow(ctx context.Context, watcher *fsnotify.Watcher, t
 func (w *ExchangeWatch) compare() {
 	w.ReportChanged()
 	w.ConfigChanged()
+	w.EndingChanged()
 }

@@ -65,6 +65,8 @@ type NodeReconciler struct {
 	// is told whether it does.
 	Drain  *drain.Keeper
 	Drains func(bool)
+	// FRRStop answers FRR's preStop hook; nil: there is none.
+	FRRStop *FRRStop
 	// Want is told which gates keep a Service from being announced.
 	Want func(gates.Wanted)
 	// Cluster is told what the node is compiled from: what it reads of the whole
@@ -120,8 +122,10 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	}
 	r.measure(since, hash, written, err)
 
-	// 5. Hand the relay what it is to do. Announcing never waits for that.
+	// 5. Hand the relay what it is to do, and tell an ending FRR whether it may.
+	// Announcing never waits for these.
 	relay := r.Relay.Write(result.Relay)
+	end := r.FRRStop.Answer(ctx, snap.FRREnds, r.Drain)
 
 	// 6. Ask for what is still missing: the dataplane, and the rest of the cluster.
 	r.Want(wantedGates(snap, result))
@@ -132,7 +136,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	if err := errors.Join(err, drainErr); err != nil {
 		return reconcile.Result{}, err
 	}
-	next := sooner(r.Quarantine.Next(), r.Drain.Next())
+	next := sooner(end, sooner(r.Quarantine.Next(), r.Drain.Next()))
 	if relay.Error != nil && (next == 0 || next > retryMax) {
 		next = retryMax
 	}
@@ -229,6 +233,13 @@ func (r *NodeReconciler) SetNodes(nodes []*snapshot.ClusterNode) {
 // SetOthers is where DrainWatch reports to.
 func (r *NodeReconciler) SetOthers(others *snapshot.Others) {
 	if r.Store.SetOthers(others) {
+		r.Wake()
+	}
+}
+
+// EndingChanged is to be called when FRR's pod may have begun to end, or started anew.
+func (r *NodeReconciler) EndingChanged() {
+	if r.Store.SetFRREnds(r.FRRStop.Ends()) {
 		r.Wake()
 	}
 }

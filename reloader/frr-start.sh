@@ -3,6 +3,7 @@
 # root. It is the container's command:
 #
 #   frr-start.sh
+#   frr-start.sh stop SECONDS    the container's preStop hook, which takes as long at most
 #
 # It refuses to start beside another FRR of the node, takes the configuration
 # that the reloader applied last, and hands over to watchfrr. Prefixes are only
@@ -16,6 +17,7 @@ set -u
 run=${FRR_RUN_DIR:-/run/frr}
 etc=${FRR_ETC_DIR:-/etc/frr}
 lib=${FRR_LIB_DIR:-/usr/lib/frr}
+exchange=${HERALD_EXCHANGE_DIR:-/run/herald/exchange}
 startup=$run/startup.conf
 # How long the sockets of a killed predecessor may take to go away.
 patience=${FRR_START_PATIENCE:-5}
@@ -33,6 +35,23 @@ start_zebra() {
 			ip "$version" route del blackhole "$prefix" ${vrf:+vrf "$vrf"} proto 196 metric 20 2>/dev/null
 		done
 	exec "$@"
+}
+
+# stop lets the agent give the node's routes up before FRR ends: the routers are told
+# to prefer other nodes (RFC 8326), and then the routes are withdrawn. Where no agent
+# answers it waits for nobody.
+stop() {
+	rm -f "$exchange/frr-stop"
+	: >"$exchange/frr-ending" || return
+	waited=0
+	limit=$patience
+	while [ "$waited" -lt "$limit" ] && [ "$waited" -lt "$1" ]; do
+		sleep 1
+		waited=$((waited + 1))
+		read -r answer seconds 2>/dev/null <"$exchange/frr-stop" || continue
+		[ "$answer" = now ] && return
+		[ "$answer" = wait ] && limit=${seconds:-$limit}
+	done
 }
 
 # refuse tells the reason where people and the reloader look, and ends.
@@ -86,7 +105,8 @@ prepare_directories() {
 	mkdir -p "$run" "$etc" || refuse "$run or $etc can't be made: mount them writable"
 	chown frr:frr "$run" && chmod 755 "$run" ||
 		refuse "$run can't be given to FRR's user: run the container as root, in FRR's image"
-	rm -f "$run"/*.vty "$run"/*.pid "$run"/*.sock "$run/zserv.api" "$run/start-error"
+	rm -f "$run"/*.vty "$run"/*.pid "$run"/*.sock "$run/zserv.api" "$run/start-error" \
+		"$exchange/frr-ending" "$exchange/frr-stop"
 }
 
 body_hash() { sed 1d "$1" | sha256sum | cut -d' ' -f1; }
@@ -155,10 +175,16 @@ configure_frr() {
 		DAEMONS
 }
 
-if [ "${1:-}" = start-zebra ]; then
+case ${1:-} in
+start-zebra)
 	shift
 	start_zebra "$@"
-fi
+	;;
+stop)
+	stop "${2:-0}"
+	exit 0
+	;;
+esac
 # Not where a link of a volume leads to now: that moves when the volume changes.
 self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 [ -x "$lib/watchfrr" ] || refuse "no $lib/watchfrr: this is not FRR's image; set spec.frrImage of the Herald object"

@@ -55,6 +55,13 @@ type Drain struct {
 	// Default: true. Resets no session.
 	// +optional
 	OnShutdown *bool `json:"onShutdown,omitempty"`
+
+	// onFRRStop: a node whose pod of FRR is deleted (to upgrade FRR, say) gives its routes
+	// up before FRR ends, and announces them again when the next one has started. Not
+	// where graceful restart (enableGracefulRestart) of every peer keeps them.
+	// Default: true. Resets no session; the end of FRR does.
+	// +optional
+	OnFRRStop *bool `json:"onFRRStop,omitempty"`
 }
 
 // DrainTaint selects taints of nodes.

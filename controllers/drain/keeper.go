@@ -55,7 +55,7 @@ func (k *Keeper) Step(s *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.moment.Trigger, k.moment.OthersKnown, k.moment.Limits = s.Settings.DrainTrigger(s.Node), s.Others != nil, s.Settings.DrainLimits()
+	k.moment.Trigger, k.moment.OthersKnown, k.moment.Limits = s.DrainTrigger(), s.Others != nil, s.Settings.DrainLimits()
 	var err error
 	if next := k.next(); next != k.state {
 		err = k.enter(next)
@@ -128,6 +128,26 @@ func (k *Keeper) Observe(applied string) bool {
 	defer k.mu.Unlock()
 	k.applied = applied
 	return k.state.Stage != None && k.next() != k.state
+}
+
+// MayEnd says whether FRR may end: the node has no route to lose any more, or nothing
+// makes it give them up. Else in how long it may (0: not before something happens), and
+// how long the routers get in all.
+func (k *Keeper) MayEnd() (now bool, in, converge time.Duration) {
+	if k == nil {
+		return true, 0, 0
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	converge = 2 * k.moment.Limits.Converge
+	switch {
+	case k.state.Stage == None:
+		return true, 0, converge
+	case k.state.Stage != Withdrawn || k.state.Confirmed.IsZero():
+		return false, 0, converge
+	}
+	in = k.state.converged(k.moment.Limits).Sub(k.clock.Now())
+	return in <= 0, max(in, 0), converge
 }
 
 // State is the present one.

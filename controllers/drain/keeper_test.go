@@ -104,6 +104,34 @@ func TestKeeper(t *testing.T) {
 	want(t, "stage after a restart", a.step(t, true, "graceful"), snapshot.DrainGraceful)
 }
 
+// TestMayEnd: FRR may end once the routers have had their time after the withdrawal.
+func TestMayEnd(t *testing.T) {
+	a := newAgent("203.0.113.1/32")
+	mayEnd := func(want bool, wantIn time.Duration) {
+		t.Helper()
+		if now, in, _ := a.MayEnd(); now != want || in != wantIn {
+			t.Fatalf("may end: %t, in %s; want %t, %s", now, in, want, wantIn)
+		}
+	}
+	a.step(t, false, "plain")
+	mayEnd(true, 0)
+	a.step(t, true, "graceful")
+	a.Observe("graceful")
+	a.step(t, true, "graceful")
+	mayEnd(false, 0)
+	a.after(snapshot.DefaultConvergeTime)
+	a.step(t, true, "withdrawn")
+	mayEnd(false, 0)
+	a.Observe("withdrawn")
+	a.step(t, true, "withdrawn")
+	mayEnd(false, snapshot.DefaultConvergeTime)
+	a.after(snapshot.DefaultConvergeTime)
+	mayEnd(true, 0)
+	if now, _, _ := (*Keeper)(nil).MayEnd(); !now {
+		t.Error("where nobody drains FRR waits")
+	}
+}
+
 // TestSameConfiguration: where nothing is announced to any peer the stages have one
 // configuration, and FRR runs it already.
 func TestSameConfiguration(t *testing.T) {

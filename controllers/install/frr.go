@@ -1,6 +1,8 @@
 package install
 
 import (
+	"strconv"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	appsac "k8s.io/client-go/applyconfigurations/apps/v1"
@@ -18,6 +20,15 @@ var frrCapabilities = []corev1.Capability{
 	"CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_ADMIN", "NET_BIND_SERVICE", "NET_RAW", "SETGID", "SETUID", "SYS_ADMIN",
 }
 
+const (
+	// endSeconds is how long a container gets from SIGTERM until SIGKILL.
+	endSeconds = 10
+	// drainSeconds is how long FRR waits at most for the node to give its routes up. The
+	// agent says how long it really takes: a limit that follows spec.drain.convergeTime
+	// would make every FRR outdated when that is edited.
+	drainSeconds = 300
+)
+
 // frr is the DaemonSet with FRR. Its pods are only replaced by hand (OnDelete):
 // whatever changes, no session is reset unless somebody decides so, node by node.
 func (m *maker) frr() *appsac.DaemonSetApplyConfiguration {
@@ -31,15 +42,18 @@ func (m *maker) frr() *appsac.DaemonSetApplyConfiguration {
 		WithReadinessProbe(coreac.Probe().WithExec(coreac.ExecAction().
 			WithCommand("/bin/sh", "-c", "test -S /run/frr/zebra.vty && test -S /run/frr/bgpd.vty")).
 			WithPeriodSeconds(5).WithTimeoutSeconds(5)).
+		WithLifecycle(coreac.Lifecycle().WithPreStop(coreac.LifecycleHandler().WithExec(coreac.ExecAction().
+			WithCommand("/bin/sh", scriptDir+"/frr-start.sh", "stop", strconv.Itoa(drainSeconds))))).
 		WithVolumeMounts(
-			mount("run", frrRun), mount("start", scriptDir).WithReadOnly(true), mount("etc", "/etc/frr"),
+			mount("run", frrRun), mount("exchange", hostExchange), mount("start", scriptDir).WithReadOnly(true), mount("etc", "/etc/frr"),
 			mount("tmp", "/tmp"), mount("var-tmp", "/var/tmp"), mount("state", "/var/lib/frr"), mount("log", "/var/log/frr"),
 		)
 	pod := m.pod(FRR).
 		WithAutomountServiceAccountToken(false).
+		WithTerminationGracePeriodSeconds(drainSeconds+endSeconds).
 		WithContainers(container).
 		WithVolumes(
-			hostDirectory("run", hostFRR),
+			hostDirectory("run", hostFRR), hostDirectory("exchange", hostExchange),
 			coreac.Volume().WithName("start").WithConfigMap(coreac.ConfigMapVolumeSource().WithName(StartScript).WithDefaultMode(0o555)),
 			scratch("etc"), scratch("tmp"), scratch("var-tmp"), scratch("state"), scratch("log"),
 		)

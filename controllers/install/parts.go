@@ -58,7 +58,7 @@ func (m *maker) pod(account string) *coreac.PodSpecApplyConfiguration {
 		WithDNSPolicy(corev1.DNSDefault). // the cluster's DNS may be behind what Herald announces
 		WithEnableServiceLinks(false).
 		WithPriorityClassName(priority).
-		WithTerminationGracePeriodSeconds(10).
+		WithTerminationGracePeriodSeconds(endSeconds).
 		WithNodeSelector(map[string]string{corev1.LabelOSStable: "linux"}).
 		WithNodeSelector(m.spec.NodeSelector).
 		WithSecurityContext(coreac.PodSecurityContext().

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 )
@@ -68,17 +69,20 @@ type DrainTriggers struct {
 	Taints      []v1alpha1.DrainTaint
 	OnCordon    bool
 	ShutdownOff bool
+	FRRStopOff  bool
 }
 
 // autoscalers put these on a node that they are about to remove.
 var autoscalers = []v1alpha1.DrainTaint{{Key: "ToBeDeletedByClusterAutoscaler"}, {Key: "karpenter.sh/disrupted"}}
 
 func drainTriggers(spec *v1alpha1.Drain) DrainTriggers {
-	return DrainTriggers{Taints: spec.Taints, OnCordon: spec.OnCordon, ShutdownOff: spec.OnShutdown != nil && !*spec.OnShutdown}
+	return DrainTriggers{
+		Taints: spec.Taints, OnCordon: spec.OnCordon, ShutdownOff: !ptr.Deref(spec.OnShutdown, true), FRRStopOff: !ptr.Deref(spec.OnFRRStop, true),
+	}
 }
 
 func (t DrainTriggers) equal(other DrainTriggers) bool {
-	return t.OnCordon == other.OnCordon && t.ShutdownOff == other.ShutdownOff &&
+	return t.OnCordon == other.OnCordon && t.ShutdownOff == other.ShutdownOff && t.FRRStopOff == other.FRRStopOff &&
 		(t.Taints == nil) == (other.Taints == nil) && equality.Semantic.DeepEqual(t.Taints, other.Taints)
 }
 
@@ -116,6 +120,20 @@ func IsShuttingDown(node *corev1.Node) bool {
 	return slices.ContainsFunc(node.Status.Conditions, func(c corev1.NodeCondition) bool {
 		return c.Type == corev1.NodeReady && c.Status != corev1.ConditionTrue && strings.Contains(c.Message, shuttingDown)
 	})
+}
+
+// DrainTrigger says what drains the snapshot's node; nil: nothing does. What ends FRR
+// for a moment only comes last, and counts for nothing where the routers keep the
+// routes of a restarting FRR.
+func (s *Snapshot) DrainTrigger() *Trigger {
+	if trigger := s.Settings.DrainTrigger(s.Node); trigger != nil || !s.FRREnds || s.Settings != nil && s.Settings.DrainBy.FRRStopOff {
+		return trigger
+	}
+	resets := func(peer *v1alpha1.BGPPeer) bool { return !peer.Spec.EnableGracefulRestart }
+	if len(s.Peers) > 0 && !slices.ContainsFunc(s.Peers, resets) {
+		return nil
+	}
+	return &Trigger{What: "the end of FRR's pod"}
 }
 
 // DrainTrigger says what drains a node; nil: nothing does. The annotation comes first:
@@ -195,6 +213,15 @@ func (s *Store) SetOthers(others *Others) bool {
 	}
 	s.next.Others = others
 	return true
+}
+
+// SetFRREnds takes whether the node's pod of FRR ends.
+func (s *Store) SetFRREnds(ends bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := s.next.FRREnds != ends
+	s.next.FRREnds = ends
+	return changed
 }
 
 // Holds says whether a prefix was applied.

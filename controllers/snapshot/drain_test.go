@@ -71,6 +71,40 @@ func TestDrainTrigger(t *testing.T) {
 	}
 }
 
+// TestEndOfFRRDrains, unless the routers keep the routes of a restarting FRR.
+func TestEndOfFRRDrains(t *testing.T) {
+	peer := func(graceful bool) *v1alpha1.BGPPeer {
+		return &v1alpha1.BGPPeer{Spec: v1alpha1.BGPPeerSpec{EnableGracefulRestart: graceful}}
+	}
+	off := SettingsOf(&v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}, Spec: v1alpha1.HeraldSpec{Drain: v1alpha1.Drain{OnFRRStop: ptr.To(false)}}})
+	const ends = "the end of FRR's pod"
+	for name, test := range map[string]struct {
+		snapshot Snapshot
+		want     string
+	}{
+		"runs":              {Snapshot{Peers: []*v1alpha1.BGPPeer{peer(false)}}, ""},
+		"ends":              {Snapshot{FRREnds: true, Peers: []*v1alpha1.BGPPeer{peer(false)}}, ends},
+		"no peers":          {Snapshot{FRREnds: true}, ends},
+		"no choice":         {Snapshot{FRREnds: true, Settings: off}, ""},
+		"all keep routes":   {Snapshot{FRREnds: true, Peers: []*v1alpha1.BGPPeer{peer(true), peer(true)}}, ""},
+		"one doesn't":       {Snapshot{FRREnds: true, Peers: []*v1alpha1.BGPPeer{peer(true), peer(false)}}, ends},
+		"drained by a user": {Snapshot{FRREnds: true, Node: &Node{Annotations: map[string]string{v1alpha1.AnnotationDrain: "true"}}}, "annotation " + v1alpha1.AnnotationDrain},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.snapshot.Node == nil {
+				test.snapshot.Node = &Node{}
+			}
+			got := ""
+			if trigger := test.snapshot.DrainTrigger(); trigger != nil {
+				got = trigger.What
+			}
+			if got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestSettingsOfDrainsDiffer(t *testing.T) {
 	of := func(change func(*v1alpha1.Drain)) *Settings {
 		herald := &v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}}
@@ -83,6 +117,7 @@ func TestSettingsOfDrainsDiffer(t *testing.T) {
 		"a taint":     func(d *v1alpha1.Drain) { d.Taints = []v1alpha1.DrainTaint{{Key: "x"}} },
 		"on cordon":   func(d *v1alpha1.Drain) { d.OnCordon = true },
 		"no shutdown": func(d *v1alpha1.Drain) { d.OnShutdown = ptr.To(false) },
+		"no FRR stop": func(d *v1alpha1.Drain) { d.OnFRRStop = ptr.To(false) },
 	} {
 		if base.equal(of(change)) || !of(change).equal(of(change)) {
 			t.Error(name)

@@ -53,6 +53,8 @@ type Snapshot struct {
 	Network *Network
 	// Others are the other nodes, while this one drains; nil: not known.
 	Others *Others
+	// FRREnds: the node's pod of FRR is being deleted.
+	FRREnds bool
 	// Drain is how far the node's drain is.
 	Drain Drain
 	// Mark stands for this Snapshot, and Changes are those since another one; none

@@ -25,6 +25,14 @@ const (
 	// StartErrorFile is where FRR's start script says why it refuses to start,
 	// in FRR's run directory.
 	StartErrorFile = "start-error"
+	// EndingFile is made by FRR's preStop hook: its pod ends. StopFile is the agent's
+	// answer: StopWait and for how many seconds at most while the node gives its routes
+	// up, then StopNow. FRR's start script removes both. They are in the exchange
+	// directory.
+	EndingFile = "frr-ending"
+	StopFile   = "frr-stop"
+	StopWait   = "wait"
+	StopNow    = "now"
 	// DefaultDir is the exchange directory.
 	DefaultDir = "/run/herald/exchange"
 	// BootIDFile tells one boot of the kernel from another.

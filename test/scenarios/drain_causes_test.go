@@ -2,6 +2,8 @@ package scenarios
 
 import (
 	"context"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/test/lab/wire"
 )
 
 var _ = Describe("What drains a node", func() {
@@ -55,6 +58,35 @@ var _ = Describe("What drains a node", func() {
 		as(ctx, cordon(false))
 		expectEverywhere(ctx, addr, allNodes...)
 		expectNoReset(ctx)
+	}, SpecTimeout(specTimeout))
+
+	It("N10 the end of FRR's pod: its routes go in order before FRR does, and come back with the next pod", func(ctx SpecContext) {
+		const name, converge = "node2", 2 * time.Second
+		mayReset(name)
+		herald := drainTimes(ctx, converge, 0)
+		addr := announced(ctx, "web")
+		wires := captures()
+		Expect(site.Node(name).ReplaceFRR(ctx, time.Minute)).To(Succeed())
+		expectEverywhere(ctx, addr, allNodes...)
+		Eventually(ctx, condition).WithArguments(ctx, name, v1alpha1.ConditionDraining).Should(HavePrefix("False NotDraining"))
+		for routerName, c := range wires {
+			// Seen before the session's end; the routes are withdrawn by then.
+			expectGracefulFirst(c, routerName, name, []netip.Addr{addr}, converge)
+		}
+
+		By("where that isn't wanted FRR ends at once")
+		update(ctx, herald, func(h *v1alpha1.Herald) { h.Spec.Drain.OnFRRStop = new(false) })
+		setConverge(ctx, herald, longConverge)
+		graces := func() (count int) {
+			for _, c := range wires {
+				count += len(messages(c, func(m wire.Message) bool { return slices.Contains(m.Communities, gracefulOnWire) }))
+			}
+			return count
+		}
+		before := graces()
+		Expect(site.Node(name).ReplaceFRR(ctx, longConverge)).To(Succeed())
+		expectEverywhere(ctx, addr, allNodes...)
+		Expect(graces()).To(Equal(before), "nobody was told to prefer other nodes")
 	}, SpecTimeout(specTimeout))
 })
 

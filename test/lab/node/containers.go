@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,6 +75,17 @@ func (n *Node) SetFRR(version frr.Version) error {
 		}
 	}
 	return nil
+}
+
+// ReplaceFRR does what Kubernetes does when FRR's pod is deleted: the container's preStop
+// hook, at most as long as told, its end, and the next pod.
+func (n *Node) ReplaceFRR(ctx context.Context, drain time.Duration) error {
+	hook := []string{"/bin/sh", startScript, "stop", fmt.Sprintf("%.0f", drain.Seconds())}
+	if _, err := n.Container(FRR).Box().Run(ctx, hook...); err != nil {
+		return fmt.Errorf("preStop hook of node %q: %w", n.cfg.Name, err)
+	}
+	n.Stop(FRR, stopGrace)
+	return n.StartContainer(FRR)
 }
 
 // stopGrace is how long a container may take to end by itself.
