@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -87,6 +88,10 @@ var events = []event{
 			return s.anotherService(ctx)
 		},
 		after: func(ctx context.Context, s *site) error { return s.noOtherService(ctx) },
+	},
+	{
+		name:    "FRR's pod of a node replaced",
+		happens: func(ctx context.Context, s *site) error { return s.replaceFRR(ctx, victim) },
 	},
 	{
 		name: "pods rolled, old ones terminating, routers hash anew",
@@ -176,6 +181,22 @@ func (s *site) killed(ctx context.Context) error {
 		}
 	}
 	return s.rehash()
+}
+
+// replaceFRR deletes FRR's pod, and waits until the routers have had the node's routes
+// from the next one.
+func (s *site) replaceFRR(ctx context.Context, node string) error {
+	pods := []string{"pods", "--namespace=" + system, "--selector=app.kubernetes.io/component=frr", "--field-selector=spec.nodeName=" + node}
+	deleted := make(chan error, 1)
+	go func() {
+		_, err := s.cluster.Kubectl(ctx, append([]string{"delete", "--timeout=" + rollout.String()}, pods...)...)
+		deleted <- err
+	}()
+	gone := s.waitRoutes(ctx, s.others(node)...)
+	if err := errors.Join(gone, <-deleted); err != nil {
+		return err
+	}
+	return s.waitRoutes(ctx, s.nodes...)
 }
 
 func (s *site) ready(ctx context.Context) error {

@@ -106,7 +106,28 @@ func (r *Report) markdown() string {
 			b.WriteByte('\n')
 		}
 	}
+	b.WriteString(r.notes())
 	return b.String()
+}
+
+// notes are what doesn't fit into a table.
+func (r *Report) notes() string {
+	var b strings.Builder
+	for i := range r.Results {
+		result := &r.Results[i]
+		c := column{result.Proxy, result.Preserved}
+		if result.Told != nil {
+			fmt.Fprintf(&b, "- %s (%s): %s. Broken that had nothing to do with it: %d.\n", result.Event, c, result.Told, result.Foreign)
+		}
+		if result.Requests != nil {
+			fmt.Fprintf(&b, "- %s (%s): %d connections were ended by their clients, %d of %d requests failed meanwhile.\n",
+				result.Event, c, result.Ended, result.Requests.Failed, result.Requests.Made)
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "\n" + b.String()
 }
 
 // Marks in survival.md between which the tables stand.
@@ -140,6 +161,9 @@ func (r *Report) verdict() error {
 		}
 		if result.Crash {
 			broken = result.Foreign
+		}
+		if result.Requests != nil {
+			broken += result.Requests.Failed
 		}
 		if result.Preserved && broken > 0 {
 			failed = append(failed, errors.New(result.String()))
