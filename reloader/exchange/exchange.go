@@ -25,14 +25,14 @@ const (
 	// StartErrorFile is where FRR's start script says why it refuses to start,
 	// in FRR's run directory.
 	StartErrorFile = "start-error"
-	// EndingFile is made by FRR's preStop hook: its pod ends. StopFile is the agent's
-	// answer: StopWait and for how many seconds at most while the node gives its routes
-	// up, then StopNow. FRR's start script removes both. They are in the exchange
-	// directory.
+	// EndingFile is made by FRR's preStop hook, in the exchange directory: its pod ends.
+	// FRR's start script removes it, and StopFile.
 	EndingFile = "frr-ending"
-	StopFile   = "frr-stop"
-	StopWait   = "wait"
-	StopNow    = "now"
+	// StopFile is the agent's answer, beside it: StopWait and for how many seconds at
+	// most while the node gives its routes up, then StopNow.
+	StopFile = "frr-stop"
+	// StopWait and StopNow are words of StopFile.
+	StopWait, StopNow = "wait", "now"
 	// DefaultDir is the exchange directory.
 	DefaultDir = "/run/herald/exchange"
 	// BootIDFile tells one boot of the kernel from another.
