@@ -52,6 +52,7 @@ func newAgentCommand() *cobra.Command {
 }
 
 func runAgent(ctx context.Context, flags *agentFlags) error {
+	collectEarly()
 	if flags.options.Node == "" {
 		return errors.New("no node name: set --node-name, or NODE_NAME from the pod's spec.nodeName")
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -54,14 +53,8 @@ func newManagerCommand() *cobra.Command {
 	return command
 }
 
-// gcPercent trades processor time, of which the manager needs little, for memory:
-// with Go's default of 100 it would hold twice what it uses. $GOGC overrides it.
-const gcPercent = 40
-
 func runManager(ctx context.Context, flags managerFlags) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	collectEarly()
 	setLogLevel, err := setupLogs(flags.logLevel)
 	if err != nil {
 		return err

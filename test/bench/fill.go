@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -38,9 +40,12 @@ func (s *site) fill(ctx context.Context, n int) error {
 	if len(ready)+len(spares) == 0 {
 		return nil
 	}
-	conditions, err := s.conditions(ctx)
-	if err != nil {
-		return err
+	said := map[bool]pattern{}
+	for _, isReady := range []bool{true, false} {
+		var err error
+		if said[isReady], err = s.pattern(ctx, isReady); err != nil {
+			return err
+		}
 	}
 	for _, name := range []string{node.KubeProxy, node.Agent} {
 		s.node().Stop(name, agentGrace)
@@ -58,7 +63,7 @@ func (s *site) fill(ctx context.Context, n int) error {
 			addresses[name] = after(givenFrom, first+i)
 		}
 		err := s.each(ctx, some.names, func(ctx context.Context, name string) error {
-			return s.put(ctx, name, addresses[name], some.ready, conditions)
+			return s.put(ctx, name, addresses[name], some.ready, said[some.ready])
 		})
 		if err != nil {
 			return err
@@ -81,7 +86,7 @@ func (s *site) fill(ctx context.Context, n int) error {
 }
 
 // put makes one Service with its endpoints and with what the manager would say of it.
-func (s *site) put(ctx context.Context, name string, address netip.Addr, ready bool, conditions []metav1.Condition) error {
+func (s *site) put(ctx context.Context, name string, address netip.Addr, ready bool, like pattern) error {
 	if err := s.lab.API().Create(ctx, slice(name, ready)); err != nil {
 		return err
 	}
@@ -89,31 +94,51 @@ func (s *site) put(ctx context.Context, name string, address netip.Addr, ready b
 	if err := s.lab.API().Create(ctx, svc); err != nil {
 		return err
 	}
-	svc.Status.Conditions = conditions
+	svc.Status.Conditions = like.of(address)
 	svc.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: address.String()}}
 	return s.lab.API().Status().Update(ctx, svc)
 }
 
-// conditions are what the manager writes on an announced Service: that of one that is
-// made as usual.
-func (s *site) conditions(ctx context.Context) ([]metav1.Condition, error) {
+// pattern is a Service that was made as usual: what the manager says of it, word for
+// word but for the address, is what it would say of others. Any other word, and it
+// would write 10,000 conditions anew while the first figures are taken.
+type pattern struct {
+	address    netip.Addr
+	conditions []metav1.Condition
+}
+
+func (e pattern) of(address netip.Addr) []metav1.Condition {
+	conditions := slices.Clone(e.conditions)
+	for i := range conditions {
+		conditions[i].Message = strings.ReplaceAll(conditions[i].Message, e.address.String(), address.String())
+	}
+	return conditions
+}
+
+// pattern of a Service whose endpoints are ready, or aren't.
+func (s *site) pattern(ctx context.Context, ready bool) (e pattern, err error) {
 	name, before := s.name(), s.routes.count()
-	if _, err := s.add(ctx, []string{name}, true); err != nil {
-		return nil, err
+	if _, err := s.add(ctx, []string{name}, ready); err != nil {
+		return e, err
+	}
+	prefix, err := s.address(ctx, name)
+	if err != nil {
+		return e, err
 	}
 	svc := service(name)
-	err := wait.Until(ctx, "the conditions of a Service", stepTimeout, func(ctx context.Context) (bool, error) {
+	err = wait.Until(ctx, "the conditions of a Service", stepTimeout, func(ctx context.Context) (bool, error) {
 		err := s.lab.API().Get(ctx, crclient.ObjectKeyFromObject(svc), svc)
-		return meta.IsStatusConditionTrue(svc.Status.Conditions, v1alpha1.ConditionAnnounced), err
+		announced := meta.FindStatusCondition(svc.Status.Conditions, v1alpha1.ConditionAnnounced)
+		return announced != nil && (announced.Status == metav1.ConditionTrue) == ready, err
 	})
 	if err != nil {
-		return nil, err
+		return e, err
 	}
 	if err := s.remove(ctx, []string{name}); err != nil {
-		return nil, err
+		return e, err
 	}
 	_, err = s.routes.waitCount(ctx, before)
-	return svc.Status.Conditions, err
+	return pattern{prefix.Addr(), svc.Status.Conditions}, err
 }
 
 // after is the address so many behind another one.

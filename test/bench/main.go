@@ -98,17 +98,21 @@ func numbers(into *[]int) func(string) error {
 
 func runScale(ctx context.Context, o options) error {
 	report := ScaleReport{Time: time.Now().UTC(), Processors: runtime.NumCPU(), Processor: processorName(), Load: loadAverage()}
-	var err error
-	report.Sizes, err = measureScale(ctx, frr.Version(o.versions[0]), o.nodes, o.services)
-	report.Took = time.Since(report.Time).Round(time.Second).String()
+	err := measureScale(ctx, frr.Version(o.versions[0]), o.nodes, o.services, func(one Scale) error {
+		report.Sizes = append(report.Sizes, one)
+		return report.keep(o)
+	})
 	report.print()
-	if err != nil {
+	return err
+}
+
+// keep writes what is asked for.
+func (r *ScaleReport) keep(o options) error {
+	r.Took = time.Since(r.Time).Round(time.Second).String()
+	if err := r.write(o.output); err != nil || o.docs == "" {
 		return err
 	}
-	if err := report.write(o.output); err != nil || o.docs == "" {
-		return err
-	}
-	return report.document(o.docs)
+	return r.document(o.docs)
 }
 
 func loadAverage() string {

@@ -100,6 +100,9 @@ func (s *stage) measure(ctx context.Context, present int, last bool) (failed err
 	for _, p := range parts {
 		began, outcome := time.Now(), "done"
 		if err := within(ctx, partTimeout, p.do); err != nil {
+			if ctx.Err() == nil {
+				err = errors.Join(err, within(ctx, stepTimeout, s.restore))
+			}
 			failed, outcome = errors.Join(failed, fmt.Errorf("%s: %w", p.name, err)), "FAILED: "+err.Error()
 		}
 		fmt.Fprintf(os.Stderr, "bench: FRR %s, %d Services: %s: %s (%s)\n", s.version, present, p.name, outcome, time.Since(began).Round(100*time.Millisecond))

@@ -91,8 +91,8 @@ const (
 )
 
 // settle waits until manager and agent have done what follows on many new
-// Services, such as their conditions. It gives up silently: then the figures are
-// of a busy site, as they would be of a busy cluster.
+// Services, such as their conditions. It gives up with a word: then the figures are of
+// a busy site, as they would be of a busy cluster.
 func (s *site) settle(ctx context.Context) error {
 	busy := func() (time.Duration, error) {
 		agent, err := s.processor(s.node().Container(node.Agent))
@@ -122,6 +122,7 @@ func (s *site) settle(ctx context.Context) error {
 			return err
 		}
 	}
+	fmt.Fprintf(os.Stderr, "bench: manager, agent or kube-proxy is still busy after %s: what follows is of a busy site\n", settleLimit)
 	return nil
 }
 

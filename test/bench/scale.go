@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -89,25 +90,39 @@ func sizes(nodes, services []int) (all [][2]int) {
 	return all
 }
 
-// measureScale measures each size.
-func measureScale(ctx context.Context, version frr.Version, nodes, services []int) (all []Scale, err error) {
+// sizeTimeout bounds what one size may take, its Services' making included.
+const sizeTimeout = fillTimeout + 10*time.Minute
+
+// measureScale measures each size and hands it on. A size that fails doesn't keep the
+// others from being measured.
+func measureScale(ctx context.Context, version frr.Version, nodes, services []int, keep func(Scale) error) (failed error) {
 	s, err := newSite(ctx, version)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.close()
 	sc := &scaleSite{site: s}
 	defer sc.unwatch()
 	for _, size := range sizes(nodes, services) {
 		began := time.Now()
-		one, err := sc.measure(ctx, size[0], size[1])
-		if err != nil {
-			return all, fmt.Errorf("%d nodes, %d Services: %w", size[0], size[1], err)
+		var one Scale
+		err := within(ctx, sizeTimeout, func(ctx context.Context) (err error) {
+			one, err = sc.measure(ctx, size[0], size[1])
+			return err
+		})
+		outcome := "done"
+		if err == nil {
+			err = keep(one)
 		}
-		all = append(all, one)
-		fmt.Fprintf(os.Stderr, "bench-scale: %d nodes, %d Services (%s)\n", size[0], size[1], time.Since(began).Round(time.Second))
+		if err != nil {
+			failed, outcome = errors.Join(failed, fmt.Errorf("%d nodes, %d Services: %w", size[0], size[1], err)), "FAILED: "+err.Error()
+		}
+		fmt.Fprintf(os.Stderr, "bench-scale: %d nodes, %d Services: %s (%s)\n", size[0], size[1], outcome, time.Since(began).Round(time.Second))
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return all, nil
+	return failed
 }
 
 func (s *scaleSite) unwatch() {
