@@ -60,6 +60,8 @@ func Lint(ctx context.Context, input Input) (*Report, error) {
 	world := offline.NewWorld(objects, input.Assume)
 	onNodes, notes := checkNodes(world)
 	findings = append(findings, withoutRepeats(onNodes, refused)...)
+	// 4. What the nodes say already.
+	findings = append(findings, relays(objects)...)
 	for i := range findings {
 		if f := &findings[i]; f.Source == "" {
 			f.Source = sources[f.ref()]

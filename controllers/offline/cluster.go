@@ -28,6 +28,7 @@ func FromCluster(ctx context.Context, cluster client.Reader, secretsNamespace st
 		listing[v1alpha1.BFDProfileList](ctx, cluster, func(l *v1alpha1.BFDProfileList) { o.Profiles = pointers(l.Items) }),
 		listing[v1alpha1.FRRSnippetList](ctx, cluster, func(l *v1alpha1.FRRSnippetList) { o.Snippets = pointers(l.Items) }),
 		listing[v1alpha1.FlowPolicyList](ctx, cluster, func(l *v1alpha1.FlowPolicyList) { o.FlowPolicies = pointers(l.Items) }),
+		listing[v1alpha1.BGPNodeList](ctx, cluster, func(l *v1alpha1.BGPNodeList) { o.BGPNodes = pointers(l.Items) }),
 		listing[v1alpha1.HeraldList](ctx, cluster, func(l *v1alpha1.HeraldList) { o.Heralds = pointers(l.Items) }),
 		listing[corev1.NodeList](ctx, cluster, func(l *corev1.NodeList) { o.Nodes = pointers(l.Items) }),
 		listing[corev1.NamespaceList](ctx, cluster, func(l *corev1.NamespaceList) { o.Namespaces = pointers(l.Items) }),

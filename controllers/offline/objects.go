@@ -33,12 +33,14 @@ type Objects struct {
 	Profiles       []*v1alpha1.BFDProfile
 	Snippets       []*v1alpha1.FRRSnippet
 	FlowPolicies   []*v1alpha1.FlowPolicy
-	Nodes          []*corev1.Node
-	Namespaces     []*corev1.Namespace
-	Secrets        []*corev1.Secret
-	Services       []*corev1.Service
-	Slices         []*discoveryv1.EndpointSlice
-	ServiceCIDRs   []*networkingv1.ServiceCIDR
+	// BGPNodes are what the nodes say: nothing is made of them.
+	BGPNodes     []*v1alpha1.BGPNode
+	Nodes        []*corev1.Node
+	Namespaces   []*corev1.Namespace
+	Secrets      []*corev1.Secret
+	Services     []*corev1.Service
+	Slices       []*discoveryv1.EndpointSlice
+	ServiceCIDRs []*networkingv1.ServiceCIDR
 }
 
 // list is one of the lists of Objects, behind its type.
@@ -129,6 +131,7 @@ func (o *Objects) lists() map[metav1.GroupKind]list {
 		herald("BFDProfile"):       typed[v1alpha1.BFDProfile, *v1alpha1.BFDProfile]{&o.Profiles},
 		herald("Herald"):           typed[v1alpha1.Herald, *v1alpha1.Herald]{&o.Heralds},
 		herald("FRRSnippet"):       typed[v1alpha1.FRRSnippet, *v1alpha1.FRRSnippet]{&o.Snippets},
+		herald("BGPNode"):          typed[v1alpha1.BGPNode, *v1alpha1.BGPNode]{&o.BGPNodes},
 		herald("FlowPolicy"):       typed[v1alpha1.FlowPolicy, *v1alpha1.FlowPolicy]{&o.FlowPolicies},
 
 		{Kind: "Node"}:      typed[corev1.Node, *corev1.Node]{&o.Nodes},
