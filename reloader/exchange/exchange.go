@@ -31,8 +31,10 @@ const (
 	// StopFile is the agent's answer, beside it: StopWait and for how many seconds at
 	// most while the node gives its routes up, then StopNow.
 	StopFile = "frr-stop"
-	// StopWait and StopNow are words of StopFile.
-	StopWait, StopNow = "wait", "now"
+	// StopWait is the first word of a StopFile while FRR has to wait.
+	StopWait = "wait"
+	// StopNow is that of one which lets it end.
+	StopNow = "now"
 	// DefaultDir is the exchange directory.
 	DefaultDir = "/run/herald/exchange"
 	// BootIDFile tells one boot of the kernel from another.
