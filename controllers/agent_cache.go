@@ -18,7 +18,8 @@ import (
 func AgentCache(node, secretsNamespace string) cache.Options {
 	only := func(field, value string) fields.Selector { return fields.OneTermEqualSelector(field, value) }
 	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform:         cache.TransformStripManagedFields(),
+		DefaultWatchErrorHandler: tellRefusedReads,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Node{}:      {Field: only("metadata.name", node), Transform: agentNode},
 			&corev1.Namespace{}: {Transform: trim(trimNamespace)},

@@ -21,7 +21,8 @@ import (
 // written whole, only patched. Of pods it has those on nodes, in Herald's namespace.
 func CacheOptions(namespace string) cache.Options {
 	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform:         cache.TransformStripManagedFields(),
+		DefaultWatchErrorHandler: tellRefusedReads,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Service{}:            {Transform: trim(trimService)},
 			&corev1.Namespace{}:          {Transform: trim(trimNamespace)},

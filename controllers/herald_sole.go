@@ -50,6 +50,9 @@ func CheckSole(ctx context.Context, config *rest.Config, namespace string) error
 	}
 	herald := &v1alpha1.Herald{}
 	if err := c.Get(ctx, client.ObjectKey{Name: v1alpha1.HeraldName}, herald); err != nil {
+		if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+			err = fmt.Errorf("%w: apply config/rbac, or use the ServiceAccount that it names", err)
+		}
 		return client.IgnoreNotFound(err)
 	}
 	return checkSole(ctx, c, herald, namespace)

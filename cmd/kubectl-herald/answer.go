@@ -171,9 +171,12 @@ func hasHerald(cluster client.Client) error {
 	return nil
 }
 
+// forbidden says whether the API server doesn't let this user do it.
+func forbidden(err error) bool { return err != nil && strings.Contains(err.Error(), "forbidden") }
+
 // notAllowed adds the remedy to what the API server says.
 func notAllowed(err error) error {
-	if err != nil && strings.Contains(err.Error(), "forbidden") {
+	if forbidden(err) {
 		return fmt.Errorf("%w: ask for a binding to the ClusterRole herald-viewer", err)
 	}
 	return err

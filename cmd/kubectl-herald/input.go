@@ -78,6 +78,9 @@ func (i *input) objects(ctx context.Context) (objects *offline.Objects, secretsK
 		return nil, false, err
 	}
 	objects, secretsKnown, err = offline.FromCluster(ctx, reader, i.secretsNamespace)
+	if forbidden(err) {
+		return nil, false, fmt.Errorf("%w, or give manifests by -f", notAllowed(err))
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%w: give manifests by -f, or say by --kubeconfig or --context which cluster to read", err)
 	}
