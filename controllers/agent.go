@@ -91,6 +91,7 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 		Quarantine: openQuarantine(options), Drain: openDrain(options, applied),
 		FRRStop: &FRRStop{Dir: options.ExchangeDir},
 	}
+	store.SetFRREnds(nodes.FRRStop.Ends()) // before the first compile, which would end the drain
 	others := NewDrainWatch(mgr, options.Node, nodes.SetOthers)
 	nodes.Drains = others.Want
 	prober := options.Prober

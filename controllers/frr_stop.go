@@ -26,10 +26,17 @@ type FRRStop struct {
 	told string
 }
 
+// forgotten is longer than the hook can take: a pod that hasn't ended by then isn't
+// ending, whatever has become of its hook or of the next pod's start.
+const forgotten = 10 * time.Minute
+
 // Ends says whether FRR's pod ends.
 func (f *FRRStop) Ends() bool {
-	_, err := os.Stat(filepath.Join(f.Dir, exchange.EndingFile))
-	return err == nil
+	if f == nil {
+		return false
+	}
+	said, err := os.Stat(filepath.Join(f.Dir, exchange.EndingFile))
+	return err == nil && time.Since(said.ModTime()) < forgotten
 }
 
 // Answer tells the hook whether FRR may end, and returns in how long to look again; 0:

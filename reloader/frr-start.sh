@@ -41,7 +41,8 @@ start_zebra() {
 # to prefer other nodes (RFC 8326), and then the routes are withdrawn. Where no agent
 # answers it waits for nobody.
 stop() {
-	rm -f "$exchange/frr-stop"
+	# A kubelet that has restarted calls this again: then the answer stands.
+	[ -e "$exchange/frr-ending" ] || rm -f "$exchange/frr-stop"
 	: >"$exchange/frr-ending" || return
 	waited=0
 	limit=$patience

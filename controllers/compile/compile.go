@@ -64,6 +64,12 @@ func NewCompiler() *Compiler { return &Compiler{} }
 
 // Compile is the same as the function Compile, for the next snapshot.
 func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
+	done := false
+	defer func() {
+		if !done { // a panic: what is remembered may be half of it
+			c.policy, c.mark = nil, nil
+		}
+	}()
 	follows := s.Changes.Since != nil && s.Changes.Since == c.mark && !s.Changes.Everything
 	if inputs := inputsOf(s); c.policy == nil || !c.inputs.equal(inputs) {
 		c.policy, c.inputs = NewPolicy(s), inputs
@@ -71,7 +77,6 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		c.sum, c.relay = newSum(c.policy), newRelaySum(c.policy)
 		follows = false
 	}
-	c.mark = s.Mark
 	changes := c.look(s, follows)
 	c.sum.apply(changes)
 	c.relay.apply(changes.flows)
@@ -80,7 +85,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		c.sum.inUse.changed = false
 		c.frames++
 	}
-	return &Result{
+	result := &Result{
 		Config:   c.frame.withNetworks(c.sum.networks),
 		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
@@ -89,6 +94,8 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		Relay:    c.relay.desired(s),
 		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
 	}
+	c.mark, done = s.Mark, true
+	return result
 }
 
 // issues are the frame's and the gates', which change less often than anything.

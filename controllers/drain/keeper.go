@@ -132,7 +132,8 @@ func (k *Keeper) Observe(applied string) bool {
 
 // MayEnd says whether FRR may end: the node has no route to lose any more, or nothing
 // makes it give them up. Else in how long it may (0: not before something happens), and
-// how long the routers get in all.
+// how long the routers get in all. A node that keeps what no other can announce goes on
+// as long as it may.
 func (k *Keeper) MayEnd() (now bool, in, converge time.Duration) {
 	if k == nil {
 		return true, 0, 0
@@ -143,7 +144,7 @@ func (k *Keeper) MayEnd() (now bool, in, converge time.Duration) {
 	switch {
 	case k.state.Stage == None:
 		return true, 0, converge
-	case k.state.Stage != Withdrawn || k.state.Confirmed.IsZero():
+	case k.state.Stage != Withdrawn || k.state.Confirmed.IsZero() || len(k.kept) > 0:
 		return false, 0, converge
 	}
 	in = k.state.converged(k.moment.Limits).Sub(k.clock.Now())

@@ -127,6 +127,8 @@ func TestMayEnd(t *testing.T) {
 	mayEnd(false, snapshot.DefaultConvergeTime)
 	a.after(snapshot.DefaultConvergeTime)
 	mayEnd(true, 0)
+	a.step(t, true, "keeps one again", "kept")
+	mayEnd(false, 0)
 	if now, _, _ := (*Keeper)(nil).MayEnd(); !now {
 		t.Error("where nobody drains FRR waits")
 	}

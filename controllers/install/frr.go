@@ -25,7 +25,7 @@ const (
 	endSeconds = 10
 	// drainSeconds is how long FRR waits at most for the node to give its routes up. The
 	// agent says how long it really takes: a limit that follows spec.drain.convergeTime
-	// would make every FRR outdated when that is edited.
+	// would have every pod of FRR made anew to take effect.
 	drainSeconds = 300
 )
 

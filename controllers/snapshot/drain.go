@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
@@ -129,11 +131,27 @@ func (s *Snapshot) DrainTrigger() *Trigger {
 	if trigger := s.Settings.DrainTrigger(s.Node); trigger != nil || !s.FRREnds || s.Settings != nil && s.Settings.DrainBy.FRRStopOff {
 		return trigger
 	}
-	resets := func(peer *v1alpha1.BGPPeer) bool { return !peer.Spec.EnableGracefulRestart }
-	if len(s.Peers) > 0 && !slices.ContainsFunc(s.Peers, resets) {
+	mine, resets := 0, 0
+	for _, peer := range s.Peers {
+		if selectsNode(peer.Spec.NodeSelectors, s.Node) {
+			mine++
+			if !peer.Spec.EnableGracefulRestart {
+				resets++
+			}
+		}
+	}
+	if mine > 0 && resets == 0 {
 		return nil
 	}
 	return &Trigger{What: "the end of FRR's pod"}
+}
+
+// selectsNode: none selects all; one that isn't valid, which its object says, none.
+func selectsNode(selectors []metav1.LabelSelector, node *Node) bool {
+	return len(selectors) == 0 || slices.ContainsFunc(selectors, func(s metav1.LabelSelector) bool {
+		selector, err := metav1.LabelSelectorAsSelector(&s)
+		return err == nil && selector.Matches(labels.Set(node.Labels))
+	})
 }
 
 // DrainTrigger says what drains a node; nil: nothing does. The annotation comes first:

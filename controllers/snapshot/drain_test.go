@@ -76,6 +76,8 @@ func TestEndOfFRRDrains(t *testing.T) {
 	peer := func(graceful bool) *v1alpha1.BGPPeer {
 		return &v1alpha1.BGPPeer{Spec: v1alpha1.BGPPeerSpec{EnableGracefulRestart: graceful}}
 	}
+	elsewhere := peer(false)
+	elsewhere.Spec.NodeSelectors = []metav1.LabelSelector{{MatchLabels: map[string]string{"rack": "2"}}}
 	off := SettingsOf(&v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}, Spec: v1alpha1.HeraldSpec{Drain: v1alpha1.Drain{OnFRRStop: ptr.To(false)}}})
 	const ends = "the end of FRR's pod"
 	for name, test := range map[string]struct {
@@ -88,6 +90,7 @@ func TestEndOfFRRDrains(t *testing.T) {
 		"no choice":         {Snapshot{FRREnds: true, Settings: off}, ""},
 		"all keep routes":   {Snapshot{FRREnds: true, Peers: []*v1alpha1.BGPPeer{peer(true), peer(true)}}, ""},
 		"one doesn't":       {Snapshot{FRREnds: true, Peers: []*v1alpha1.BGPPeer{peer(true), peer(false)}}, ends},
+		"one elsewhere":     {Snapshot{FRREnds: true, Peers: []*v1alpha1.BGPPeer{peer(true), elsewhere}}, ""},
 		"drained by a user": {Snapshot{FRREnds: true, Node: &Node{Annotations: map[string]string{v1alpha1.AnnotationDrain: "true"}}}, "annotation " + v1alpha1.AnnotationDrain},
 	} {
 		t.Run(name, func(t *testing.T) {

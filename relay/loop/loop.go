@@ -113,6 +113,9 @@ func (r *Relay) read() []exchange.Problem {
 // bring makes the kernel as desired. What isn't possible is a problem, and what was
 // there before stays.
 func (r *Relay) bring() []exchange.Problem {
+	if r.desired.Remove {
+		return r.remove() // nothing is asked first: whatever is there goes
+	}
 	before, err := r.kernel.Frontends()
 	if err != nil {
 		if r.applied == nil && len(r.desired.Learn)+len(r.desired.PathMTU) == 0 {
@@ -163,34 +166,48 @@ func (r *Relay) apply(w *wish) error {
 		return err
 	}
 	plan := w.plan(devices, r.Timing)
-	failed := r.applyFamilies(plan)
-	if len(failed) == len(rules.Families) {
-		return errors.Join(failed...)
+	failed, unguarded := r.applyFamilies(plan)
+	if unguarded != nil || len(failed) == len(rules.Families) {
+		return errors.Join(append(failed, unguarded)...)
 	}
-	r.applied = plan
+	if !reflect.DeepEqual(plan, r.applied) { // the same one says that nothing has changed
+		r.applied = plan
+	}
 	return errors.Join(append(failed, tunnel.Up(spec))...)
 }
 
 // applyFamilies makes the tables that aren't as planned, each for itself: one that can't
-// be made is tried again, and keeps nothing from the other family.
-func (r *Relay) applyFamilies(plan *rules.Plan) []error {
-	var failed []error
+// be made is tried again, and keeps nothing from the other family. Without any table,
+// not even one that guards, the devices mustn't be up.
+func (r *Relay) applyFamilies(plan *rules.Plan) (failed []error, unguarded error) {
 	changed := !reflect.DeepEqual(plan, r.applied)
 	for _, f := range rules.Families {
-		exists, err := r.kernel.Exists(f, plan)
+		if !rules.Possible(f) {
+			continue
+		}
+		exists, err := r.kernel.Exists(f)
 		if err == nil && exists && !changed && !r.lacks[f] {
 			continue
 		}
 		if err == nil {
 			err = r.kernel.Apply(f, plan)
 		}
-		if r.lacks[f] = err != nil; err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", f, err))
+		if err == nil {
+			r.lacks[f] = false
+			r.Log.Info("applied", "family", f, "learn", len(plan.Learn), "leaving", len(plan.Leaving), "pathMTU", len(plan.PathMTU), "peers", len(plan.Peers))
 			continue
 		}
-		r.Log.Info("applied", "family", f, "learn", len(plan.Learn), "leaving", len(plan.Leaving), "pathMTU", len(plan.PathMTU), "peers", len(plan.Peers))
+		failed = append(failed, fmt.Errorf("%s: %w", f, err))
+		r.lacks[f] = true
+		// What was there before goes on, as long as it is of these devices.
+		if exists && (r.applied == nil || r.applied.Data == plan.Data && r.applied.Claim == plan.Claim) {
+			continue
+		}
+		if err := r.kernel.Guard(f, plan); err != nil {
+			unguarded = errors.Join(unguarded, fmt.Errorf("%s: %w", f, err))
+		}
 	}
-	return failed
+	return failed, unguarded
 }
 
 // remove takes away devices and tables, devices first: what they bring in must not

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/herald-lb/herald/relay/exchange"
+	"github.com/herald-lb/herald/relay/rules"
 )
 
 func failed(format string, args ...any) exchange.Problem {
@@ -33,12 +34,12 @@ func kernelProblem(err error) exchange.Problem {
 func (r *Relay) say(problems []exchange.Problem) {
 	report := &r.report
 	report.Version, report.Time, report.Applied, report.Problems = exchange.Version, r.Now().UTC(), r.hash, problems
-	report.Learning = r.applied != nil && len(r.applied.Learn) > 0
-	report.PathMTU = r.applied != nil && len(r.applied.PathMTU) > 0
-	report.Leaving, report.Learned = 0, r.memory.Learned
+	on := &rules.Plan{}
 	if r.applied != nil {
-		report.Leaving = len(r.applied.Leaving)
+		on = r.applied.Less(r.lacks)
 	}
+	report.Learning, report.PathMTU = len(on.Learn) > 0, len(on.PathMTU) > 0
+	report.Leaving, report.Learned = len(on.Leaving), r.memory.Learned
 	if counters, err := r.kernel.Counters(); err == nil {
 		report.Counters = counters
 	}

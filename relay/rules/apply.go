@@ -29,9 +29,12 @@ func Open() (*Kernel, error) {
 
 // Apply makes the table of a family as planned, in one transaction: no packet meets half
 // of it. What was learned stays, unless sizes or timing changed. A family that nothing
-// is planned of has no table.
+// is planned of has a table that only guards.
 func (k *Kernel) Apply(name Family, plan *Plan) error {
 	f := families[name]
+	if !plan.needs(f) {
+		return k.Guard(name, plan)
+	}
 	err := k.apply(f, plan, false)
 	// What can't be changed in place is made anew: sets of other sizes, and tables of
 	// another release.
@@ -47,14 +50,12 @@ func (k *Kernel) apply(f *family, plan *Plan, anew bool) error {
 		return err
 	}
 	t := newTable(k.conn, f, plan)
-	if old.exists && (anew || !plan.needs(f)) {
+	if old.exists && anew {
 		k.conn.DelTable(t.table)
 		old = contents{}
 	}
-	if plan.needs(f) {
-		if err := t.make(old); err != nil {
-			return err
-		}
+	if err := t.make(old); err != nil {
+		return err
 	}
 	if err := k.conn.Flush(); err != nil {
 		return fmt.Errorf("nftables: %w", err)

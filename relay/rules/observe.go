@@ -12,13 +12,9 @@ import (
 	"github.com/herald-lb/herald/relay/exchange"
 )
 
-// Exists says whether the table of a family is there, where plan needs one; somebody may
-// have flushed it.
-func (k *Kernel) Exists(name Family, plan *Plan) (bool, error) {
+// Exists says whether the table of a family is there; somebody may have taken it away.
+func (k *Kernel) Exists(name Family) (bool, error) {
 	f := families[name]
-	if !plan.needs(f) {
-		return true, nil
-	}
 	tables, err := k.conn.ListTablesOfFamily(f.table)
 	if err != nil {
 		return false, fmt.Errorf("nftables: tables: %w", err)

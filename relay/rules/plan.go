@@ -33,6 +33,20 @@ func (p *Plan) needs(f *family) bool {
 	return len(frontendsOf(p.Learn, f))+len(frontendsOf(p.Leaving, f))+len(addressesOf(p.PathMTU, f))+len(addressesOf(p.Senders, f)) > 0
 }
 
+// Less is the plan without what these families relay.
+func (p *Plan) Less(lacks map[Family]bool) *Plan {
+	less := *p
+	for name, lacking := range lacks {
+		if f := families[name]; lacking {
+			mine := func(x exchange.Frontend) bool { return f.has(x.Address) }
+			less.Learn = slices.DeleteFunc(slices.Clone(less.Learn), mine)
+			less.Leaving = slices.DeleteFunc(slices.Clone(less.Leaving), mine)
+			less.PathMTU = slices.DeleteFunc(slices.Clone(less.PathMTU), f.has)
+		}
+	}
+	return &less
+}
+
 // Peer is another node as the rules see it.
 type Peer struct {
 	Name string

@@ -399,8 +399,13 @@ func (m *model) event() {
 		m.counts["process started"]++
 		n.start()
 	case 1:
+		// By hand: of another size they are made anew on older kernels only. What was
+		// learned is gone, and what was counted.
 		m.counts["tables made anew"]++
 		n.more++
+		n.relay.Kill()
+		n.nft("delete table ip herald\ndelete table ip6 herald\n")
+		n.start()
 		m.told[i] = 0
 	default:
 		m.counts["peers changed"]++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +84,36 @@ func TestTraps(t *testing.T) {
 			n.want(n.desired())
 		}
 		unbroken(t)
+	})
+	t.Run("a family that isn't relayed is guarded: copies of it reach nobody", func(t *testing.T) {
+		n := s.nodes[0]
+		only4 := n.desired()
+		only4.Learn = slices.DeleteFunc(only4.Learn, func(f exchange.Frontend) bool { return f.Address.Is6() })
+		only4.PathMTU = []netip.Addr{service4}
+		n.want(only4)
+		// What is still displaced there leaves first.
+		n.until("IPv6 isn't relayed", func(r exchange.Report) error {
+			if r.Leaving != 0 || !r.Learning {
+				return fmt.Errorf("%+v", r)
+			}
+			return nil
+		})
+		out := n.run("nft", "list", "table", "ip6", "herald")
+		for _, device := range []string{"herald-data", "herald-claim"} {
+			if !strings.Contains(out, fmt.Sprintf("iif %q drop", device)) {
+				t.Errorf("nothing drops what comes out of %s: %s", device, out)
+			}
+		}
+		n.want(n.desired())
+		n.until("both are relayed", func(r exchange.Report) error {
+			if !r.Learning || len(r.Problems) > 0 {
+				return fmt.Errorf("%+v", r)
+			}
+			return nil
+		})
+		if out := n.run("nft", "list", "table", "ip6", "herald"); !strings.Contains(out, "chain displaced") {
+			t.Errorf("IPv6 isn't relayed: %s", out)
+		}
 	})
 	t.Run("tables that somebody deleted come back", func(*testing.T) {
 		s.nodes[0].nft("delete table ip6 herald\n")

@@ -56,7 +56,7 @@ var _ = Describe("A node that drains", func() {
 			}
 			Eventually(ctx, condition).WithArguments(ctx, name, v1alpha1.ConditionSafeToShutdown).Should(HavePrefix("True TimeLimit"))
 			Expect(condition(ctx, name, v1alpha1.ConditionDraining)).To(Equal("True Drained: annotation herald-lb.io/drain: new disks"))
-			expectInOrder(seen(), "NotDraining False", "GracefulShutdown False", "Withdrawing False", "Serving False", "Drained True")
+			expectInOrder(seen("Drained True"), "NotDraining False", "GracefulShutdown False", "Withdrawing False", "Serving False", "Drained True")
 			for routerName, c := range wires {
 				expectGracefulFirst(c, routerName, name, addrs, converge)
 			}
@@ -332,10 +332,11 @@ func expectGracefulFirst(c *wire.Capture, routerName, nodeName string, addrs []n
 	}
 }
 
-// watchDrain collects what a BGPNode says, as "stage safe", each once, until it is
-// asked.
-func watchDrain(ctx context.Context, name string) (seen func() []string) {
+// watchDrain collects what a BGPNode says, as "stage safe", each once, until it says
+// what it is asked for.
+func watchDrain(ctx context.Context, name string) (seen func(last string) []string) {
 	watching, end := context.WithCancel(ctx)
+	said := make(chan string, 100) // more than a drain has states
 	all := make(chan []string, 1)
 	go func() {
 		var states []string
@@ -347,12 +348,14 @@ func watchDrain(ctx context.Context, name string) (seen func() []string) {
 			state := reasonAndStatus(status)
 			if len(states) == 0 || states[len(states)-1] != state {
 				states = append(states, state)
+				said <- state
 			}
 			return false, nil
 		})
 		all <- states
 	}()
-	return func() []string {
+	return func(last string) []string {
+		Eventually(ctx, said).Should(Receive(Equal(last)))
 		end()
 		return <-all
 	}
