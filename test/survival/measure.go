@@ -12,8 +12,7 @@ import (
 	"github.com/herald-lb/herald/test/survival/flow"
 )
 
-// settle is how long connections are watched after an event: what is silent by then
-// was given up by nobody, and no relay either.
+// settle is how long connections are watched after an event.
 const settle = 2 * patience
 
 // Fates are what became of the connections of one kind.
@@ -36,6 +35,8 @@ type Result struct {
 	Preserved bool   `json:"preserved"`
 	// Owned is how many connections the node of the event had state of.
 	Owned int `json:"owned"`
+	// Late are connections that were silent for longer than patience, and went on.
+	Late int `json:"late,omitempty"`
 	// Took is how long the event took, until the routers' kernels had it.
 	Took  time.Duration `json:"took"`
 	Fates []*Fates      `json:"fates"`
@@ -68,6 +69,9 @@ func (r *Result) String() string {
 		text += fmt.Sprintf(" %s %d of %d broken (%d reset, %d silent)", protocol, reset+silent, open, reset, silent)
 	}
 	text += fmt.Sprintf("; %s, %d owned by the node", r.Took.Round(100*time.Millisecond), r.Owned)
+	if r.Late > 0 {
+		text += fmt.Sprintf("; %d were silent for a while, and went on", r.Late)
+	}
 	if r.Told != nil {
 		text += fmt.Sprintf("; %s; %d broken that have nothing to do with it", r.Told, r.Foreign)
 	}
@@ -106,6 +110,7 @@ func (s *site) measure(ctx context.Context, e event, connections int) (_ *Result
 	if err == nil {
 		err = hold(ctx, settle)
 	}
+	result.Late = late(ctx, all)
 	result.sum(all, dependents, s.requests)
 	closeAll(all)
 	if e.after != nil {
@@ -115,6 +120,26 @@ func (s *site) measure(ctx context.Context, e event, connections int) (_ *Result
 		return nil, err
 	}
 	return result, nil
+}
+
+// recovery is how long a connection that is silent may take to go on: TCP sends what was
+// lost again after 6.4 s, and then after 12.8 s.
+const recovery = 20 * time.Second
+
+// late are connections that are silent, and go on after all.
+func late(ctx context.Context, all []*connection) int {
+	silent := func() (count int) {
+		for _, c := range all {
+			if fate, _, _ := c.Fate(patience); fate == flow.Silent && !c.ended {
+				count++
+			}
+		}
+		return count
+	}
+	before := silent()
+	// That some stay silent is what is counted then.
+	_ = wait.Until(ctx, "no connection is silent", recovery, func(context.Context) (bool, error) { return silent() == 0, nil })
+	return max(0, before-silent())
 }
 
 // sum counts what has become of the connections, as long as they are open.

@@ -116,6 +116,9 @@ func (r *Report) notes() string {
 	for i := range r.Results {
 		result := &r.Results[i]
 		c := column{result.Proxy, result.Preserved}
+		if result.Late > 0 {
+			fmt.Fprintf(&b, "- %s (%s): %d more connections were silent for longer than %s, and went on.\n", result.Event, c, result.Late, patience)
+		}
 		if result.Told != nil {
 			fmt.Fprintf(&b, "- %s (%s): %s. Broken that had nothing to do with it: %d.\n", result.Event, c, result.Told, result.Foreign)
 		}
