@@ -31,6 +31,7 @@ type options struct {
 	events      *regexp.Regexp
 	output      string
 	docs        string
+	add         string
 }
 
 func main() {
@@ -57,6 +58,7 @@ func main() {
 	flag.IntVar(&o.nodes, "nodes", 5, "nodes of the cluster")
 	flag.StringVar(&o.output, "o", "dist/survival.json", "file for the figures")
 	flag.StringVar(&o.docs, "docs", "", "directory of the documentation: tables are written into its survival.md")
+	flag.StringVar(&o.add, "add", "", "file with the figures of an earlier run, to which those of this one are added")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -69,6 +71,11 @@ func main() {
 
 func run(ctx context.Context, o options) error {
 	report := Report{Time: time.Now().UTC(), Nodes: o.nodes}
+	if o.add != "" {
+		if err := report.load(o.add); err != nil {
+			return err
+		}
+	}
 	var failed []error
 	for _, mode := range o.modes {
 		if err := runMode(ctx, o, mode, &report); err != nil {
@@ -109,7 +116,7 @@ func runMode(ctx context.Context, o options, mode string, report *Report) error 
 			}
 			result.Proxy, result.Preserved = mode, preserve
 			fmt.Println(result)
-			report.Results = append(report.Results, *result)
+			report.add(*result)
 			if err := report.save(o.output); err != nil {
 				return err
 			}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,6 +20,36 @@ type Report struct {
 	Time    time.Time `json:"time"`
 	Nodes   int       `json:"nodes"`
 	Results []Result  `json:"results"`
+}
+
+// load takes the results of an earlier run, of events that there still are.
+func (r *Report) load(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var earlier Report
+	if err := json.Unmarshal(text, &earlier); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for i := range earlier.Results {
+		if slices.ContainsFunc(events, func(e event) bool { return e.name == earlier.Results[i].Event }) {
+			r.Results = append(r.Results, earlier.Results[i])
+		}
+	}
+	return nil
+}
+
+// add takes a result in place of an earlier one of the same.
+func (r *Report) add(result Result) {
+	i := slices.IndexFunc(r.Results, func(old Result) bool {
+		return old.Event == result.Event && old.Proxy == result.Proxy && old.Preserved == result.Preserved
+	})
+	if i < 0 {
+		r.Results = append(r.Results, result)
+		return
+	}
+	r.Results[i] = result
 }
 
 // columns of the table: kube-proxy's mode, without and with preservation.
@@ -59,12 +91,12 @@ func (r *Report) cell(event string, c column, protocol string) string {
 	return "–"
 }
 
+// events that were measured, in the order in which they are.
 func (r *Report) events() []string {
 	var all []string
-	seen := map[string]bool{}
-	for i := range r.Results {
-		if e := r.Results[i].Event; !seen[e] {
-			seen[e], all = true, append(all, e)
+	for _, e := range events {
+		if slices.ContainsFunc(r.Results, func(result Result) bool { return result.Event == e.name }) {
+			all = append(all, e.name)
 		}
 	}
 	return all
