@@ -85,6 +85,7 @@ KREW_PLATFORMS := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd6
 
 .PHONY: krew
 krew: ## Make dist/krew: kubectl-herald's archives and its manifest for krew; VERSION=v1.2.3 names the release.
+	go run ./internal/krew -check -version $(VERSION)
 	@rm -rf dist/krew
 	@for p in $(KREW_PLATFORMS); do \
 		exe=; case $$p in windows-*) exe=.exe;; esac; \
@@ -116,10 +117,12 @@ thirdparty-cluster: thirdparty ## Build also what only a real cluster runs: kube
 unit: ## The quick part: no root, no lab, under a minute warm.
 	go test -json -short ./... | go run ./test/tally
 
+# Ginkgo's time is up first, so that its report comes; go ends what still runs after its own
+# and a tenth more.
 .PHONY: test
 test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
 	go build -o bin/ginkgo github.com/onsi/ginkgo/v2/ginkgo
-	HERALD_REQUIRE_LAB=1 HERALD_GINKGO='$(CURDIR)/bin/ginkgo --procs=2 --output-interceptor-mode=none --timeout=44m' go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally -save dist/tally/test
+	HERALD_REQUIRE_LAB=1 HERALD_GINKGO='$(CURDIR)/bin/ginkgo --procs=2 --output-interceptor-mode=none --timeout=42m' go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally -save dist/tally/test
 
 .PHONY: e2e
 e2e: deps thirdparty-cluster $(HELM) ## Herald installed (kustomize, Helm, OLM's bundle), upgraded, removed on a real cluster on this machine (root).

@@ -37,13 +37,17 @@ type runningAgent struct {
 	reporting report.Report
 }
 
-// startAgent runs an agent on a node; it ends with the test, or by stop.
-func startAgent(node, dir string, prober *prober) *runningAgent {
+// startAgent runs an agent on a node, with its options edited; it ends with the test, or
+// by stop.
+func startAgent(node, dir string, prober *prober, edits ...func(*controllers.AgentOptions)) *runningAgent {
 	GinkgoHelper()
 	agent := &runningAgent{dir: dir, prober: prober, clock: &shiftedClock{}}
 	options := controllers.AgentOptions{
 		Node: node, ExchangeDir: dir, SecretsNamespace: secretsNamespace, Version: "test",
 		Pace: status.DefaultPace(), Prober: prober, Clock: agent.clock, SysctlRoot: sysctls(), Log: ctrl.Log,
+	}
+	for _, edit := range edits {
+		edit(&options)
 	}
 	managerOptions, err := options.ManagerOptions()
 	Expect(err).NotTo(HaveOccurred())
@@ -107,13 +111,25 @@ func (p *prober) set(cluster, local gates.Answer) {
 
 func ready() *prober { return &prober{cluster: gates.Ready, local: gates.Ready} }
 
-// shiftedClock is the real clock, put forward by the test.
+// shiftedClock is the real clock, put forward by the test, or one that stands until it is.
 type shiftedClock struct {
 	clock.RealClock
-	shift atomic.Int64
+	shift  atomic.Int64
+	stands atomic.Pointer[time.Time]
 }
 
-func (c *shiftedClock) Now() time.Time { return c.RealClock.Now().Add(time.Duration(c.shift.Load())) }
+func (c *shiftedClock) Now() time.Time {
+	now := c.RealClock.Now()
+	if stood := c.stands.Load(); stood != nil {
+		now = *stood
+	}
+	return now.Add(time.Duration(c.shift.Load()))
+}
+
+func (c *shiftedClock) stand() {
+	now := c.RealClock.Now()
+	c.stands.Store(&now)
+}
 
 func (c *shiftedClock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 

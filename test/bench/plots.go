@@ -69,16 +69,16 @@ func (r *Report) plotWays() string {
 	groupHeight := barHeight*float64(len(ways)) + 12
 	bottom := plotTop + 20 + groupHeight*float64(len(groups))
 	d := newDrawing(plotWidth, bottom+plotBottom, fmt.Sprintf("From the file to the router, %s Services: median, logarithmic", thousands(comparedAt)))
-	a := axis{left: plotLeft + 60, right: plotRight - 60, from: 10, to: 100_000, by: math.Log10}
+	a := axis{left: plotLeft + 80, right: plotRight - 60, from: 10, to: 100_000, by: math.Log10}
 	d.ticks(a, plotTop+20, bottom, []float64{10, 100, 1000, 10_000, 100_000}, duration)
 	for i, w := range ways {
-		x := plotLeft + 60 + 165*float64(i)
+		x := a.left + 150*float64(i)
 		d.bar(x, plotTop+2, 10, 10, colours[i])
 		d.text(x+15, plotTop+11, "start", "", w.name)
 	}
 	for i, g := range groups {
 		y := plotTop + 26 + groupHeight*float64(i)
-		d.text(plotLeft+50, y+groupHeight/2-2, "end", `font-size="11"`, fmt.Sprintf("FRR %s: %s", g.version, shortened(g.what)))
+		d.text(a.left-10, y+groupHeight/2-2, "end", `font-size="11"`, fmt.Sprintf("FRR %s: %s", g.version, shortened(g.what)))
 		for j, w := range ways {
 			median, known := medians[g][w.name]
 			if !known {

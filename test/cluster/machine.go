@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/herald-lb/herald/test/cluster/cgroup"
+	"github.com/herald-lb/herald/test/lab/workdir"
 )
 
 // What a cluster takes of the machine.
@@ -22,11 +23,12 @@ const (
 // machineMissing says in one line what the machine itself lacks for a cluster, and
 // the remedy; it is empty if nothing. Each part is tried, not looked up.
 func machineMissing() string {
-	dir, err := os.MkdirTemp("", "herald-probe-")
+	probes, err := workdir.New("probe")
 	if err != nil {
 		return fmt.Sprintf("a directory for probes: %v", err)
 	}
-	defer os.RemoveAll(dir)
+	defer probes.Remove()
+	dir := probes.Path
 	for _, missing := range []func() string{
 		func() string { return cgroup.Missing(cgroup.Mount) },
 		func() string { return overlayMissing(dir) },

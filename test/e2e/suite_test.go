@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/herald-lb/herald/images/archive"
 	"github.com/herald-lb/herald/test/cluster"
 	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/workdir"
 )
 
 // Timeouts of the suite; those of single steps are in package wait.
@@ -55,16 +55,14 @@ var _ = BeforeSuite(func() {
 	EnforceDefaultTimeoutsWhenUsingContexts()
 	SetDefaultEventuallyTimeout(wait.Route)
 	SetDefaultEventuallyPollingInterval(wait.Poll)
-	var err error
-	programs, err = os.MkdirTemp("", "herald-e2e-")
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(os.RemoveAll, programs)
+	programs = workdir.For(GinkgoT(), "e2e")
 	o := cluster.Options{Log: GinkgoWriter, Images: []archive.Image{cluster.FRR()}}
 	for _, version := range []string{firstVersion, secondVersion} {
 		herald, err := cluster.HeraldImage(filepath.Join(programs, version), version)
 		Expect(err).NotTo(HaveOccurred())
 		o.Images = append(o.Images, herald)
 	}
+	var err error
 	site, err = cluster.New(ctx, o)
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(site.Close)

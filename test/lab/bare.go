@@ -23,7 +23,7 @@ type Site struct {
 
 // Site is the place of node number i, from 1.
 func (l *Lab) Site(i int) Site {
-	s := Site{Name: nodeName(i), Dir: filepath.Join(l.dir.path, nodeName(i))}
+	s := Site{Name: nodeName(i), Dir: filepath.Join(l.dir.Path, nodeName(i))}
 	for _, family := range []int{4, 6} {
 		s.Addresses = append(s.Addresses, host(family, firstNodeHost+i).Addr())
 		s.PodCIDRs = append(s.PodCIDRs, podCIDR(family, i))

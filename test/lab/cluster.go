@@ -46,7 +46,7 @@ func (l *Lab) startControlPlane(ctx context.Context) error {
 	if err := l.plug(box, controlPlaneHost); err != nil {
 		return err
 	}
-	l.cp, err = kube.Start(ctx, box, filepath.Join(l.dir.path, "cp"), controlPlaneAddress)
+	l.cp, err = kube.Start(ctx, box, filepath.Join(l.dir.Path, "cp"), controlPlaneAddress)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (l *Lab) startManagers(ctx context.Context) error {
 			return err
 		}
 		m, err := kubelet.Start(kubelet.Spec{
-			Name: name, LogFile: filepath.Join(l.dir.path, "cp", name+".log"),
+			Name: name, LogFile: filepath.Join(l.dir.Path, "cp", name+".log"),
 			Box: func() (*sandbox.Box, bool, error) { return l.cp.Box(), false, nil },
 			Command: sandbox.Command{Args: append([]string{
 				filepath.Join(l.programs(), binaries.Herald), "manager", "--kubeconfig", kubeconfig,
@@ -158,7 +158,7 @@ func (l *Lab) nodeConfig(i int) node.Config {
 	}
 	name := nodeName(i)
 	return node.Config{
-		Name: name, Dir: filepath.Join(l.dir.path, name), FRRVersion: version,
+		Name: name, Dir: filepath.Join(l.dir.Path, name), FRRVersion: version,
 		IPv4: host(4, firstNodeHost+i).Addr(), IPv6: host(6, firstNodeHost+i).Addr(),
 		ProxyMinSync: l.options.ProxyMinSync, PodCIDR4: podCIDR(4, i), PodCIDR6: podCIDR(6, i), ClusterCIDRs: ClusterCIDRs,
 		AgentArgs: l.options.AgentArgs, ReloaderArgs: l.options.ReloaderArgs, ExchangeSize: l.options.ExchangeSize, Relay: l.options.Relay,

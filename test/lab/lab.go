@@ -20,13 +20,14 @@ import (
 	"github.com/herald-lb/herald/test/lab/node"
 	"github.com/herald-lb/herald/test/lab/router"
 	"github.com/herald-lb/herald/test/lab/sandbox"
+	"github.com/herald-lb/herald/test/lab/workdir"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
 // Lab is a running site.
 type Lab struct {
 	options Options
-	dir     *directory
+	dir     *workdir.Dir
 	source  string
 	count   router.Counter
 
@@ -75,7 +76,7 @@ func (l *Lab) bringUp(ctx context.Context) error {
 	if l.source, err = binaries.Source(); err != nil {
 		return err
 	}
-	if l.dir, err = newDirectory(); err != nil {
+	if l.dir, err = workdir.New("lab"); err != nil {
 		return err
 	}
 	if err := l.startNetwork(); err != nil {
@@ -118,11 +119,11 @@ func (l *Lab) say(format string, args ...any) {
 // another version, built from the same tree.
 func (l *Lab) Upgrade(version string) error { return binaries.Upgrade(l.programs(), version) }
 
-func (l *Lab) programs() string { return filepath.Join(l.dir.path, "bin") }
+func (l *Lab) programs() string { return filepath.Join(l.dir.Path, "bin") }
 
 // Dir holds all files of the lab: logs, kubeconfigs, run directories. It is
 // removed by Close.
-func (l *Lab) Dir() string { return l.dir.path }
+func (l *Lab) Dir() string { return l.dir.Path }
 
 // API is a client of the cluster's admin that always asks the server.
 func (l *Lab) API() crclient.Client { return l.cp.Client() }
@@ -163,7 +164,7 @@ func (l *Lab) Close() {
 		l.cp.Box().Kill()
 	}
 	if l.dir != nil {
-		l.dir.remove()
+		l.dir.Remove()
 	}
 }
 

@@ -48,7 +48,7 @@ func (l *Lab) Logs(lines int) string {
 		fmt.Fprintf(&b, "--- %s (%s)\n%s\n", r.Config().Name, r.Config().Make, r.Logs(lines))
 	}
 	if l.dir != nil {
-		writeTail(&b, "kube-apiserver", filepath.Join(l.dir.path, "cp", "kube-apiserver.log"), lines/3)
+		writeTail(&b, "kube-apiserver", filepath.Join(l.dir.Path, "cp", "kube-apiserver.log"), lines/3)
 	}
 	return b.String()
 }

@@ -25,7 +25,7 @@ var quiet = map[string]string{
 
 // box starts a host of the lab.
 func (l *Lab) box(name string) (*sandbox.Box, error) {
-	box, err := sandbox.Start(sandbox.Spec{Name: name, Dir: filepath.Join(l.dir.path, name, "box")})
+	box, err := sandbox.Start(sandbox.Spec{Name: name, Dir: filepath.Join(l.dir.Path, name, "box")})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (l *Lab) startRouter(k int, o RouterOptions) (router.Router, error) {
 	if err := l.connectClient(box, k); err != nil {
 		return nil, err
 	}
-	r, err := router.Start(box, filepath.Join(l.dir.path, o.Name, "r"), l.routerConfig(k, o), &l.count)
+	r, err := router.Start(box, filepath.Join(l.dir.Path, o.Name, "r"), l.routerConfig(k, o), &l.count)
 	if err != nil {
 		box.Kill()
 		return nil, err

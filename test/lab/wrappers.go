@@ -34,9 +34,9 @@ func (l *Lab) writeWrappers() error {
 		// Every lab's API server has the same address: what kubectl remembers of one
 		// isn't true of the next.
 		KubectlWrapper: fmt.Sprintf("exec nsenter --net=/proc/%d/ns/net %s --kubeconfig=%s --cache-dir=%s \"$@\"\n",
-			l.cp.Box().Pid(), thirdparty.Binary("kubectl"), kubeconfig, filepath.Join(l.dir.path, "kubectl-cache")),
+			l.cp.Box().Pid(), thirdparty.Binary("kubectl"), kubeconfig, filepath.Join(l.dir.Path, "kubectl-cache")),
 		PluginWrapper: fmt.Sprintf("exec nsenter --net=/proc/%d/ns/net %s --kubeconfig=%s --cache-dir=%s \"$@\"\n",
-			l.cp.Box().Pid(), filepath.Join(l.programs(), binaries.Plugin), kubeconfig, filepath.Join(l.dir.path, "kubectl-cache")),
+			l.cp.Box().Pid(), filepath.Join(l.programs(), binaries.Plugin), kubeconfig, filepath.Join(l.dir.Path, "kubectl-cache")),
 	}
 	for name, text := range scripts {
 		if err := l.writeScript(name, text); err != nil {
@@ -47,7 +47,7 @@ func (l *Lab) writeWrappers() error {
 }
 
 func (l *Lab) writeScript(name, text string) error {
-	return os.WriteFile(filepath.Join(l.dir.path, name), []byte("#!/bin/sh\n"+text), 0o755)
+	return os.WriteFile(filepath.Join(l.dir.Path, name), []byte("#!/bin/sh\n"+text), 0o755)
 }
 
 // WriteShellWrappers writes lab-in and lab-vtysh for what runs now; call it

@@ -16,6 +16,7 @@ import (
 	"github.com/herald-lb/herald/test/lab/link"
 	"github.com/herald-lb/herald/test/lab/sandbox"
 	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/workdir"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -60,8 +61,7 @@ type node struct {
 func newSite(t testing.TB, nodes int) *site {
 	t.Helper()
 	thirdparty.Need(t)
-	dir, err := os.MkdirTemp("", "relay")
-	must(t, err)
+	dir := workdir.For(t, "relay")
 	s := &site{t: t, dir: dir, learned: learnedTimeout, limits: exchange.Limits{FloodsPerSecond: 2000, LearnedFlows: 10000}}
 	t.Cleanup(func() {
 		for _, n := range s.nodes {
@@ -72,7 +72,6 @@ func newSite(t testing.TB, nodes int) *site {
 				b.Kill()
 			}
 		}
-		must(t, os.RemoveAll(dir))
 	})
 	must(t, binaries.Install(filepath.Join(dir, "bin")))
 	s.router, s.client = s.host("router"), s.host("client")

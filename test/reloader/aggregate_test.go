@@ -27,10 +27,7 @@ func withAggregate() config {
 func TestDiscardRouteOutlivesItsAggregate(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		host := config{networks: []string{"203.0.113.7/32"}}
 		n.apply(host.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
@@ -78,10 +75,7 @@ func TestDiscardRouteOutlivesItsAggregate(t *testing.T) {
 func TestDiscardRouteIsKept(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		hash := n.apply(withAggregate().String()).AppliedHash
 		want := map[string]string{aggregate: "64512:1", "203.0.113.7/32": "64512:1"}
 		untilRoutes(t, r, want)

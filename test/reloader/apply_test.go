@@ -15,10 +15,7 @@ import (
 func TestEmptyFRRGetsEverythingAndTheRouterSeesIt(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		c := config{networks: []string{"203.0.113.7/32", "203.0.113.8/32 herald.tin"}}
 		got := n.apply(c.String())
 		if want := []string{"vtysh-add", "vty-add"}; !slices.Equal(got.LastApply.Steps, want) {
@@ -42,10 +39,7 @@ func TestEmptyFRRGetsEverythingAndTheRouterSeesIt(t *testing.T) {
 func TestPrefixesChangeAlone(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		base := []string{"203.0.113.7/32", "203.0.113.8/32"}
 		n.apply(config{networks: base}.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1", "203.0.113.8/32": "64512:1"})
@@ -80,10 +74,7 @@ func TestPrefixesChangeAlone(t *testing.T) {
 func TestAttributesChangeWithoutWithdrawal(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		var networks []string
 		want := map[string]string{}
 		for i := range 200 {
@@ -127,10 +118,7 @@ func TestAttributesChangeWithoutWithdrawal(t *testing.T) {
 func TestNeighborsComeAndGo(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		one := config{networks: []string{"203.0.113.7/32"}}
 		n.apply(one.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
@@ -176,9 +164,7 @@ func TestNeighborsComeAndGo(t *testing.T) {
 func TestLocalASNChanges(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		n.startFRR()
-		n.startReloader()
+		n := startNode(t, v)
 		c := config{networks: []string{"203.0.113.7/32", "203.0.113.8/32"}}
 		n.apply(c.String())
 		c.asn = 64999
@@ -208,9 +194,7 @@ func TestEveryAttributeIsEditedInPlace(t *testing.T) {
 		{"next-hop-v6", "set ipv6 next-hop global fd00::12", "set ipv6 next-hop global fd00::13"},
 	}
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		n.startFRR()
-		n.startReloader()
+		n := startNode(t, v)
 		with := func(line string) config {
 			return config{maps: "route-map herald.out.z permit 7\n match tag 123\n" + line + "exit\n!\n"}
 		}

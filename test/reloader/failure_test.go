@@ -19,10 +19,7 @@ import (
 func TestRefusedConfigurationKeepsRoutes(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		good := config{networks: []string{"203.0.113.7/32", "203.0.113.8/32"}}
 		routesWanted := map[string]string{"203.0.113.7/32": "64512:1", "203.0.113.8/32": "64512:1"}
 		goodHash := n.apply(good.String()).AppliedHash
@@ -70,9 +67,7 @@ func TestRefusedConfigurationKeepsRoutes(t *testing.T) {
 // R7: what isn't a whole file of Herald's is refused and changes nothing.
 func TestDamagedFilesAreRefused(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V8_4)
-	n.startFRR()
-	n.startReloader()
+	n := startNode(t, frr.V8_4)
 	good := config{networks: []string{"203.0.113.7/32"}}
 	hash := n.apply(good.String()).AppliedHash
 	next := config{networks: []string{"203.0.113.8/32"}}
@@ -110,10 +105,7 @@ const handInterval = 10 * time.Second
 func TestDriftIsRepaired(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		n.apply(config{networks: []string{"203.0.113.7/32"}}.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
 		tests := []struct {
@@ -162,9 +154,7 @@ func TestDriftIsRepaired(t *testing.T) {
 // again, so does the reloader.
 func TestHangingDaemon(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V10_3)
-	n.startFRR()
-	n.startReloader()
+	n := startNode(t, frr.V10_3)
 	n.apply(config{networks: []string{"203.0.113.7/32"}}.String())
 	signal := func(name string) {
 		out, err := n.frr.Run(t.Context(), "sh", "-c", "kill -"+name+" $(cat /run/frr/bgpd.pid)")
@@ -182,9 +172,7 @@ func TestHangingDaemon(t *testing.T) {
 // R10: the exchange directory is read-only for a while.
 func TestReportCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V8_4)
-	n.startFRR()
-	n.startReloader()
+	n := startNode(t, frr.V8_4)
 	n.apply(config{networks: []string{"203.0.113.7/32"}}.String())
 	file := n.path("exchange", exchange.ReportFile)
 	must(t, os.Remove(file))

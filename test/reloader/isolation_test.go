@@ -139,10 +139,7 @@ func TestV12LeakWouldBeSeen(t *testing.T) {
 // R3: hundreds of changes in a burst are few applies, and the last one wins.
 func TestBurstIsCoalesced(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V10_3)
-	r := newRouter(t, n, 64500)
-	n.startFRR()
-	n.startReloader()
+	n, r := startSite(t, frr.V10_3)
 	n.apply(config{}.String())
 	before := strings.Count(n.log(), `"msg":"applied"`)
 	want := map[string]string{}

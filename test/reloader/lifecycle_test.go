@@ -21,10 +21,7 @@ import (
 func TestReloaderRestartAdoptsWhatRuns(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		c := config{networks: []string{"203.0.113.7/32"}}
 		n.apply(c.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
@@ -52,10 +49,7 @@ func TestReloaderRestartAdoptsWhatRuns(t *testing.T) {
 func TestFRRRestartComesBackAsApplied(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		c := config{networks: []string{"203.0.113.7/32"}}
 		hash := n.apply(c.String()).AppliedHash
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
@@ -84,10 +78,7 @@ func TestFRRRestartComesBackAsApplied(t *testing.T) {
 func TestBGPDaemonDiesAlone(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		n.apply(config{networks: []string{"203.0.113.7/32"}}.String())
 		hash := n.apply(config{networks: []string{"203.0.113.8/32"}}.String()).AppliedHash
 		untilRoutes(t, r, map[string]string{"203.0.113.8/32": "64512:1"})
@@ -105,10 +96,7 @@ func TestBGPDaemonDiesAlone(t *testing.T) {
 func TestRebootStartsWithoutPrefixes(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		c := config{networks: []string{"203.0.113.7/32"}, extra: " bgp graceful-restart\n bgp graceful-restart preserve-fw-state\n",
 			top: "ip route 198.51.100.0/24 blackhole 254\nipv6 route 2001:db8::/64 blackhole 254\n"}
 		hash := n.apply(c.String()).AppliedHash
@@ -144,10 +132,7 @@ func TestRebootStartsWithoutPrefixes(t *testing.T) {
 func TestGracefulRestartIsSwitched(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		on, off := " neighbor 10.10.0.1 graceful-restart\n", " neighbor 10.10.0.1 graceful-restart-disable\n"
 		const debris = "access-list old seq 5 permit any\n"
 		for i, c := range []config{
@@ -167,9 +152,7 @@ func TestGracefulRestartIsSwitched(t *testing.T) {
 // A startup file that was damaged is left out; the reloader mends everything.
 func TestDamagedStartupFile(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V10_3)
-	n.startFRR()
-	n.startReloader()
+	n := startNode(t, frr.V10_3)
 	hash := n.apply(config{networks: []string{"203.0.113.7/32"}}.String()).AppliedHash
 	n.stopReloader()
 	n.frr.Kill()
@@ -305,9 +288,7 @@ func TestForwardingSysctlsStay(t *testing.T) {
 // M8: whoever isn't root finds no password on disk, at no moment.
 func TestNoPasswordInReadableFiles(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V10_3)
-	n.startFRR()
-	n.startReloader()
+	n := startNode(t, frr.V10_3)
 	n.apply(config{neighbor: " neighbor 10.10.0.1 password s3cr3t-word\n"}.String())
 	n.apply(config{neighbor: " neighbor 10.10.0.1 password s3cr3t-two\n neighbor 10.10.0.1 timers 3 9\n"}.String())
 	n.apply(config{neighbor: " neighbor 10.10.0.1 password s3cr3t-two\n"}.String()) // by frr-reload
@@ -332,9 +313,7 @@ func TestNoPasswordInReadableFiles(t *testing.T) {
 // Two reloaders never write at once.
 func TestSecondReloaderWaits(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V8_4)
-	n.startFRR()
-	n.startReloader()
+	n := startNode(t, frr.V8_4)
 	n.apply(config{networks: []string{"203.0.113.7/32"}}.String())
 	second := n.start(n.relBox, "second", "/opt/herald/reloader")
 	says := func(text string) {

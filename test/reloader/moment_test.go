@@ -13,10 +13,7 @@ import (
 func TestWithdrawalInTheFirstSecondOfASession(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		n.apply(config{networks: []string{"203.0.113.7/32"}}.String())
 		err := wait.Until(t.Context(), "the session", wait.Session, func(context.Context) (bool, error) {
 			return sessionOf(t, r).State == "Established", nil

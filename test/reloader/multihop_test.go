@@ -27,10 +27,7 @@ func TestBFDFollowsTheNumberOfHops(t *testing.T) {
 		{"without", bfd + hops, "", true},
 	}
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		up := func(when string) {
 			t.Helper()
 			n.until("the session and BFD: "+when, func(r report.Report) bool {

@@ -21,6 +21,7 @@ import (
 	"github.com/herald-lb/herald/test/lab/link"
 	"github.com/herald-lb/herald/test/lab/sandbox"
 	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/workdir"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -57,9 +58,7 @@ type node struct {
 func newNode(t *testing.T, v frr.Version) *node {
 	t.Helper()
 	thirdparty.Need(t, v.Root())
-	dir, err := os.MkdirTemp("", "herald-rel-")
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dir := workdir.For(t, "rel")
 	n := &node{t: t, version: v, dir: dir, args: []string{"--check-interval", "1s"}}
 	for _, d := range []string{"run", "exchange", "bin"} {
 		must(t, os.MkdirAll(n.path(d), 0o755))
@@ -134,6 +133,25 @@ func (n *node) stopReloader() {
 	_ = n.rel.Wait()
 	n.relBox.Kill()
 	must(n.t, os.Remove(n.path("exchange", exchange.ReportFile)))
+}
+
+// startNode makes a host where FRR and the reloader run.
+func startNode(t *testing.T, v frr.Version) *node {
+	t.Helper()
+	n := newNode(t, v)
+	n.startFRR()
+	n.startReloader()
+	return n
+}
+
+// startSite is startNode with a router, which is there before FRR is.
+func startSite(t *testing.T, v frr.Version) (*node, *frr.Instance) {
+	t.Helper()
+	n := newNode(t, v)
+	r := newRouter(t, n, 64500)
+	n.startFRR()
+	n.startReloader()
+	return n, r
 }
 
 // write puts a configuration into the exchange directory and returns its hash.

@@ -14,10 +14,7 @@ import (
 func TestTransitionsAreReportedWithinASecond(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		n.apply(config{networks: []string{"203.0.113.7/32", "203.0.113.8/32"}}.String())
 		up := n.until("the session and its counts", func(r report.Report) bool {
 			return established(r) && r.Sessions[0].IPv4 != nil && r.Sessions[0].IPv4.Sent == 2

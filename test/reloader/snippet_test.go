@@ -106,10 +106,7 @@ ip route 10.99.0.0/24 10.10.0.1
 func TestSnippetsAreTriedAddedAndTakenAway(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		c := config{networks: []string{"203.0.113.7/32"}}
 		n.apply(c.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
@@ -176,10 +173,7 @@ func TestSnippetsAreTriedAddedAndTakenAway(t *testing.T) {
 func TestTrialsAreBesideEverythingElse(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		c := config{networks: []string{"203.0.113.7/32"}}
 		n.apply(c.String())
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
@@ -237,9 +231,7 @@ func TestTrialsAreBesideEverythingElse(t *testing.T) {
 // map of a snippet, and the snippet says why it is refused now.
 func TestASnippetGivesWayToABGPPeer(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, frr.V10_3)
-	n.startFRR()
-	n.startReloader()
+	n := startNode(t, frr.V10_3)
 	c := config{networks: []string{"203.0.113.7/32"}}
 	theirs := "route-map mine permit 10\nexit\nrouter bgp 64512\n neighbor fd00::1 remote-as 64500\n address-family ipv4 unicast\n  neighbor fd00::1 route-map mine out\n"
 	n.tryOut(with(c, "theirs", theirs))

@@ -59,10 +59,7 @@ func sessionIn(r report.Report, vrf string) report.Session {
 func TestVRFThatTheNodeDoesNotHave(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, v frr.Version) {
-		n := newNode(t, v)
-		r := newRouter(t, n, 64500)
-		n.startFRR()
-		n.startReloader()
+		n, r := startSite(t, v)
 		host := config{networks: []string{"203.0.113.7/32"}}
 		n.apply(host.String())
 		want := map[string]string{"203.0.113.7/32": "64512:1"}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -15,6 +14,7 @@ import (
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/node"
 	"github.com/herald-lb/herald/test/lab/router"
+	"github.com/herald-lb/herald/test/lab/workdir"
 )
 
 // proxyHealth is where kube-proxy says whether it is ready.
@@ -115,10 +115,7 @@ var _ = Describe("A node", func() {
 		n := site.Node("node3")
 		n.Stop(node.FRR, 0)
 		DeferCleanup(func() { startMissing(n) })
-		dir, err := os.MkdirTemp("", "hf")
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(os.RemoveAll, dir)
-		foreign, err := frr.Run(n.Config().FRRVersion, dir, frr.Within(n.Box()))
+		foreign, err := frr.Run(n.Config().FRRVersion, workdir.For(GinkgoT(), "frr"), frr.Within(n.Box()))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(foreign.Kill)
 

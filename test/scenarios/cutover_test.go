@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/herald-lb/herald/test/lab/node"
 	"github.com/herald-lb/herald/test/lab/router"
 	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/workdir"
 )
 
 // theirManifests are what the first load balancer was configured with.
@@ -73,11 +73,8 @@ var _ = Describe("Migration", func() {
 		theirs := map[string]*frr.Instance{}
 		for _, n := range l.Nodes() {
 			n.Stop(node.FRR, 0)
-			dir, err := os.MkdirTemp("", "cutover")
-			Expect(err).NotTo(HaveOccurred())
-			DeferCleanup(os.RemoveAll, dir)
 			conf := fmt.Sprintf(theirSpeaker, lab.DefaultNodeASN, peerAddress, lab.DefaultRouterASN, peerAddress, prefix, peerAddress)
-			theirs[n.Name()], err = frr.Run(frr.V10_3, dir, frr.Within(n.Box()), frr.DaemonArgs("bgpd", "-p", "0"), frr.Startup(conf))
+			theirs[n.Name()], err = frr.Run(frr.V10_3, workdir.For(GinkgoT(), "frr"), frr.Within(n.Box()), frr.DaemonArgs("bgpd", "-p", "0"), frr.Startup(conf))
 			Expect(err).NotTo(HaveOccurred())
 			DeferCleanup(theirs[n.Name()].Kill)
 			Expect(n.StartContainer(node.FRR)).To(Succeed())

@@ -40,6 +40,8 @@ var _ = Describe("Connections and the set of nodes", func() {
 			FRR: frr.V10_3, NodeFRR: map[int]frr.Version{1: frr.V8_4}, Relay: true, AgentArgs: agentArgs,
 			Routers: []lab.RouterOptions{{Name: "tor-a", Make: router.FRR}, {Name: "tor-b", Make: router.BIRD}},
 		})
+		// Without a Herald object nothing is relayed.
+		Expect(own.Create(ctx, &v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}})).To(Succeed())
 		addrs := announcedFlows(ctx, own)
 
 		By("without a FlowPolicy")
@@ -65,11 +67,7 @@ var _ = Describe("Connections and the set of nodes", func() {
 			if excluded[corev1.LabelNodeExcludeBalancers] != "" {
 				want = []string{"node1", "node3"}
 			}
-			for _, addr := range addrs {
-				for _, r := range own.Routers() {
-					Expect(own.WaitKernel(ctx, r, lab.HostRoute(addr), want...)).To(Succeed())
-				}
-			}
+			kernelsHave(ctx, own, addrs, want...)
 			Consistently(func() int { return brokenOf(flows) }).Should(BeZero())
 		}
 		rehash(own)
@@ -89,6 +87,15 @@ var _ = Describe("Connections and the set of nodes", func() {
 			}
 			return relayed, err
 		}).Should(BeNumerically(">", 0))
+
+		By("a node boots without its relay: it is announced all the same, and says so until the relay is there")
+		closeFlows(flows) // those of a node without power break
+		Expect(own.Reboot(ctx, "node2", node.Relay)).To(Succeed())
+		timedOut := ContainElement(HaveField("Reason", v1alpha1.ReasonRelayTimedOut))
+		Eventually(issuesOf).WithArguments(ctx, own, "node2").Should(timedOut)
+		kernelsHave(ctx, own, addrs, allNodes...)
+		Expect(own.Node("node2").StartContainer(node.Relay)).To(Succeed())
+		Eventually(issuesOf).WithArguments(ctx, own, "node2").ShouldNot(timedOut)
 	}, SpecTimeout(specTimeout))
 })
 
@@ -119,12 +126,25 @@ func announcedFlows(ctx context.Context, l *lab.Lab) []netip.Addr {
 	Expect(l.Create(ctx, svc)).To(Succeed())
 	addrs, err := l.WaitAddress(ctx, svc)
 	Expect(err).NotTo(HaveOccurred())
+	kernelsHave(ctx, l, addrs, allNodes...)
+	return addrs
+}
+
+// kernelsHave waits until the routers send packets for the addresses to these nodes.
+func kernelsHave(ctx context.Context, l *lab.Lab, addrs []netip.Addr, nodes ...string) {
+	GinkgoHelper()
 	for _, addr := range addrs {
 		for _, r := range l.Routers() {
-			Expect(l.WaitKernel(ctx, r, lab.HostRoute(addr), allNodes...)).To(Succeed())
+			Expect(l.WaitKernel(ctx, r, lab.HostRoute(addr), nodes...)).To(Succeed())
 		}
 	}
-	return addrs
+}
+
+// issuesOf a node, as it reports them.
+func issuesOf(ctx context.Context, l *lab.Lab, name string) ([]v1alpha1.NodeIssue, error) {
+	reported := &v1alpha1.BGPNode{}
+	err := l.API().Get(ctx, crclient.ObjectKey{Name: name}, reported)
+	return reported.Status.Issues, err
 }
 
 // openFlows opens connections of both protocols to each address through each router.

@@ -18,6 +18,7 @@ import (
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/router"
 	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/workdir"
 )
 
 const (
@@ -53,12 +54,12 @@ type site struct {
 }
 
 func newSite(ctx context.Context, o options, mode string) (_ *site, err error) {
-	programs, err := os.MkdirTemp("", "herald-survival-")
+	programs, err := workdir.New("image")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(programs)
-	herald, err := cluster.HeraldImage(programs, version)
+	defer programs.Remove()
+	herald, err := cluster.HeraldImage(programs.Path, version)
 	if err != nil {
 		return nil, err
 	}

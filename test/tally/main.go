@@ -3,7 +3,8 @@
 // table tests by their leaves. The output of what failed, and the reason of
 // everything that was skipped, is printed in full; the rest is one line a
 // package. Lines that begin with "FAILED " or "FLAKED " (passed at a later
-// attempt) are repeated before the last one. Its exit status is 1 when anything failed, or when nothing ran.
+// attempt) are repeated before the last one. Its exit status is 1 when anything failed, or
+// when nothing ran: neither in all nor in a package that has tests or in a Ginkgo suite.
 //
 //	go test -json ./... | tally -save FILE    also keeps the counts in FILE
 //	go test -json ./... | tally -may-skip     all of it skipped is no failure

@@ -36,7 +36,7 @@ type tally struct {
 	skips    []string
 	failures []string
 	maySkip  bool
-	broken   int // packages that failed outside of a test: a build error, a panic, a time-out
+	broken   int // packages that failed outside of a test (a build error, a panic, a time-out), or passed without any
 }
 
 func newTally() *tally {
@@ -85,6 +85,7 @@ func (t *tally) end(e event, out io.Writer) {
 		return
 	}
 	c := x.count(e.Action)
+	t.expectSpecs(e, x)
 	t.total.add(c)
 	p := t.packages[e.Package]
 	p.add(c)
@@ -120,14 +121,18 @@ func (x *test) count(action string) counts {
 }
 
 func (t *tally) endPackage(e event, x *test, out io.Writer) {
-	c := t.packages[e.Package]
+	c, tested := t.packages[e.Package]
 	if x.specs != nil { // it was run by Ginkgo's own program, which says nothing of the test
 		specs := x.count(e.Action)
+		t.expectSpecs(e, x)
 		c.add(specs)
 		t.total.add(specs)
 		if e.Action == "fail" {
 			fmt.Fprintf(out, "--- FAIL %s\n%s", e.Package, x.output.String())
 		}
+	}
+	if e.Action == "pass" && x.specs == nil && !tested {
+		t.fail("%s passed without running any of its tests", e.Package)
 	}
 	if e.Action == "fail" && c.failed == 0 {
 		t.broken++
@@ -136,6 +141,21 @@ func (t *tally) endPackage(e event, x *test, out io.Writer) {
 	if e.Action != "skip" { // skip: a package without test files
 		fmt.Fprintf(out, "%-4s %s (%.1fs): %s\n", e.Action, e.Package, e.Elapsed, c)
 	}
+}
+
+// expectSpecs: a suite that ran none of its specs has shown nothing, and its skipped
+// ones are told nowhere.
+func (t *tally) expectSpecs(e event, x *test) {
+	if x.specs == nil || e.Action != "pass" || x.specs.passed+x.specs.failed > 0 || t.maySkip && x.specs.skipped > 0 {
+		return
+	}
+	t.fail("%s passed without running any of its specs (%d skipped)", e.Package, x.specs.skipped)
+}
+
+// fail counts a package as broken, and says why before the last line.
+func (t *tally) fail(format string, args ...any) {
+	t.broken++
+	t.failures = append(t.failures, "FAILED "+fmt.Sprintf(format, args...))
 }
 
 // finish prints the skips and the closing line, and says whether all is well.

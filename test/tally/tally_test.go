@@ -25,6 +25,11 @@ func TestTally(t *testing.T) {
 		"a process of Ginkgo that dies":    {[]string{`{"Action":"output","Package":"p","Output":"FAIL! -- 6 Passed | 0 Failed | 0 Pending | 2 Skipped"}`, `{"Action":"fail","Package":"p"}`}, "6 passed, 1 failed, 2 skipped", false},
 		"a package that does not build":    {[]string{`{"Action":"fail","Package":"p"}`}, "0 passed, 1 failed, 0 skipped", false},
 		"failures stand before the count":  {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"FAILED D1 why\n"}`, fail + `S"}`, pass + `T"}`}, "FAILED D1 why\n1 passed, 1 failed, 0 skipped", false},
+		"a suite that runs none":           {[]string{run + `S"}`, `{"Action":"output","Package":"p","Test":"S","Output":"SUCCESS! -- 0 Passed | 0 Failed | 0 Pending | 9 Skipped"}`, pass + `S"}`, `{"Action":"pass","Package":"p"}`, run + `T"}`, pass + `T"}`}, "FAILED p passed without running any of its specs (9 skipped)\n1 passed, 1 failed, 9 skipped", false},
+		"none that Ginkgo runs":            {[]string{`{"Action":"output","Package":"p","Output":"SUCCESS! -- 0 Passed | 0 Failed | 0 Pending | 0 Skipped"}`, `{"Action":"pass","Package":"p"}`, run + `T"}`, pass + `T"}`}, "FAILED p passed without running any of its specs (0 skipped)\n1 passed, 1 failed, 0 skipped", false},
+		"a package that runs no test":      {[]string{run + `T"}`, pass + `T"}`, `{"Action":"pass","Package":"q"}`}, "FAILED q passed without running any of its tests\n1 passed, 1 failed, 0 skipped", false},
+		"a package without test files":     {[]string{run + `T"}`, pass + `T"}`, `{"Action":"skip","Package":"q"}`}, "1 passed, 0 failed, 0 skipped", true},
+		"a package that skips all its own": {[]string{run + `T"}`, pass + `T"}`, `{"Action":"run","Package":"q","Test":"U"}`, `{"Action":"skip","Package":"q","Test":"U"}`, `{"Action":"pass","Package":"q"}`}, "1 passed, 0 failed, 1 skipped", true},
 		"nothing ran":                      {nil, "0 passed, 0 failed, 0 skipped", false},
 	}
 	for name, c := range cases {
@@ -49,6 +54,14 @@ func TestMaySkip(t *testing.T) {
 		run.maySkip, run.total = maySkip, counts{skipped: 3}
 		if well := run.finish(io.Discard); well != maySkip {
 			t.Errorf("may skip %v: well %v", maySkip, well)
+		}
+		suite := newTally()
+		suite.maySkip = maySkip
+		if err := suite.read(strings.NewReader(`{"Action":"output","Package":"p","Output":"SUCCESS! -- 0 Passed | 0 Failed | 0 Pending | 9 Skipped"}`+"\n"+`{"Action":"pass","Package":"p"}`), io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if well := suite.finish(io.Discard); well != maySkip {
+			t.Errorf("may skip %v: a suite without specs well %v", maySkip, well)
 		}
 		run.total = counts{}
 		if run.finish(io.Discard) {

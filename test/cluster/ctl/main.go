@@ -27,6 +27,7 @@ import (
 	"github.com/herald-lb/herald/test/cluster"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/workdir"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -134,12 +135,12 @@ func bringUp(ctx context.Context, held *os.File, progress *os.File, stay func())
 	if _, err := held.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0); err != nil {
 		return err
 	}
-	programs, err := os.MkdirTemp("", "herald-image-")
+	programs, err := workdir.New("image")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(programs)
-	herald, err := cluster.HeraldImage(programs, version.Version)
+	defer programs.Remove()
+	herald, err := cluster.HeraldImage(programs.Path, version.Version)
 	if err != nil {
 		return err
 	}

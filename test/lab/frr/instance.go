@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/herald-lb/herald/test/lab/sandbox"
+	"github.com/herald-lb/herald/test/lab/workdir"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -31,13 +32,7 @@ type Instance struct {
 func Start(t testing.TB, v Version, opts ...Option) *Instance {
 	t.Helper()
 	thirdparty.Need(t, v.Root())
-	// Not t.TempDir: a socket's path holds at most 107 characters.
-	dir, err := os.MkdirTemp("", "herald-frr-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	inst, err := Run(v, dir, opts...)
+	inst, err := Run(v, workdir.For(t, "frr"), opts...)
 	if err != nil {
 		t.Fatalf("starting FRR %s: %v", v, err)
 	}

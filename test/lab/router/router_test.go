@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/herald-lb/herald/test/lab/router"
 	"github.com/herald-lb/herald/test/lab/sandbox"
 	"github.com/herald-lb/herald/test/lab/wait"
+	"github.com/herald-lb/herald/test/lab/workdir"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -77,11 +77,7 @@ func TestEveryMakeTellsTheSameStory(t *testing.T) {
 
 func testMake(t *testing.T, c router.Config) {
 	node := speaker(t)
-	dir, err := os.MkdirTemp("", "herald-router-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := workdir.For(t, "router")
 	host, err := sandbox.Start(sandbox.Spec{Name: "tor", Dir: filepath.Join(dir, "host")})
 	if err != nil {
 		t.Fatal(err)
