@@ -111,6 +111,8 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	cluster := NewClusterWatch(mgr, nodes.SetCluster, nodes.SetNodes)
 	nodes.Cluster = cluster.Want
 	nodes.Relay = NewRelayFile(options.RelayDir)
+	relayGate := NewRelayGate(reports, options.Clock, nodes.OpenGates)
+	nodes.WantRelay = relayGate.Want
 	if options.Metrics != nil {
 		nodes.Latency = metrics.NewLatency(options.Clock.Now)
 		if err := errors.Join(options.Metrics.Register(&metrics.Agent{View: reports.View}), options.Metrics.Register(nodes.Latency)); err != nil {
@@ -129,8 +131,8 @@ func SetupAgent(mgr manager.Manager, options AgentOptions) (*Agent, error) {
 	}
 	relayWatch := &RelayWatch{Changed: reports.RelayChanged}
 	return &Agent{Nodes: nodes, Reports: reports}, errors.Join(
-		mgr.Add(relayWatch),
-		nodes.SetupWithManager(mgr, options.Node), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster), mgr.Add(others))
+		mgr.Add(relayWatch), mgr.Add(relayGate.Keeper),
+		nodes.SetupWithManager(mgr), reports.SetupWithManager(mgr), mgr.Add(keeper), mgr.Add(watch), mgr.Add(network), mgr.Add(cluster), mgr.Add(others))
 }
 
 // heedLogLevel tells the log level of the Herald object.
@@ -164,7 +166,8 @@ func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, *snapshot.App
 		options.Log.Info("the file in the exchange directory is ignored and will be replaced", "reason", err.Error())
 	}
 	applied, host := appliedFrom(previous, host)
-	store := snapshot.NewStore(&snapshot.Gates{}, host, applied)
+	store := snapshot.NewStore(gatesOf(applied, options.RelayDir), host, applied)
+	store.SetSettings(snapshot.NoHerald()) // until its watch shows one
 	// Before the first compile: a session whose addresses are not known yet would
 	// be taken down.
 	network, err := hostnetwork.Read()
@@ -173,6 +176,18 @@ func takeOver(options AgentOptions) (*ConfigFile, *snapshot.Store, *snapshot.App
 	}
 	store.SetNetwork(network)
 	return file, store, applied, nil
+}
+
+// gatesOf an agent that starts. Nothing waits for the relay where there is none, nor once
+// the node has announced something in this boot: connections of other nodes reach it
+// already, and an edit since then must not hold back what has replaced it. But the rules
+// are gone where the relay was told to take them away, when Herald was uninstalled.
+func gatesOf(applied *snapshot.Applied, relayDir string) *snapshot.Gates {
+	announced := applied != nil && len(applied.Prefixes) > 0
+	if relayDir == "" || announced && !relayLeft(relayDir) {
+		return &snapshot.Gates{Relay: snapshot.GateOpen}
+	}
+	return &snapshot.Gates{}
 }
 
 // ConfigChanged is to be called when frr.conf may have been touched.

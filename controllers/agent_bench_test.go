@@ -49,7 +49,7 @@ func benchAgent(b *testing.B) (*NodeReconciler, []types.NamespacedName) {
 	return &NodeReconciler{
 		Cluster: func(*snapshot.Snapshot) {},
 		Store:   store, Compiler: compile.NewCompiler(), Renderer: frrtemplates.NewRenderer(), File: file,
-		Want: func(gates.Wanted) {}, Done: func(Outcome) {}, Drains: func(bool) {},
+		Want: func(gates.Wanted) {}, WantRelay: func(bool, bool, RelayWish) {}, Done: func(Outcome) {}, Drains: func(bool) {},
 	}, keys
 }
 

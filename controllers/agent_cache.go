@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
-	"github.com/herald-lb/herald/controllers/snapshot"
 )
 
 // AgentCache limits an agent's watches to what its node needs: there is one
@@ -23,10 +22,10 @@ func AgentCache(node, secretsNamespace string) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Node{}:      {Field: only("metadata.name", node), Transform: agentNode},
 			&corev1.Namespace{}: {Transform: trim(trimNamespace)},
-			&corev1.Service{}:   {Field: only("spec.type", string(corev1.ServiceTypeLoadBalancer)), Transform: agentService},
+			&corev1.Service{}:   {Field: only("spec.type", string(corev1.ServiceTypeLoadBalancer)), Transform: holdService},
 			&discoveryv1.EndpointSlice{}: {
 				Label:     slicesOfServices(),
-				Transform: func(in any) (any, error) { return agentSlice(in, node), nil },
+				Transform: func(in any) (any, error) { return holdSlice(in, node), nil },
 			},
 			&corev1.Secret{}:       {Namespaces: map[string]cache.Config{secretsNamespace: {}}},
 			&v1alpha1.BGPNode{}:    {Field: only("metadata.name", node)},
@@ -73,27 +72,6 @@ func agentNode(in any) (any, error) {
 	return trimmed, nil
 }
 
-// agentService keeps what snapshot.TrimService reads.
-func agentService(in any) (any, error) {
-	service, ok := in.(*corev1.Service)
-	if !ok {
-		return in, nil
-	}
-	trimmed := &corev1.Service{
-		ObjectMeta: identity(&service.ObjectMeta),
-		Spec: corev1.ServiceSpec{
-			Type:                  service.Spec.Type,
-			LoadBalancerClass:     service.Spec.LoadBalancerClass,
-			ExternalTrafficPolicy: service.Spec.ExternalTrafficPolicy,
-			HealthCheckNodePort:   service.Spec.HealthCheckNodePort,
-			Ports:                 portNumbers(service.Spec.Ports),
-		},
-		Status: corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: service.Status.LoadBalancer.Ingress}},
-	}
-	trimmed.Labels = service.Labels
-	return trimmed, nil
-}
-
 // portNumbers leaves out everything else of a Service's ports.
 func portNumbers(all []corev1.ServicePort) []corev1.ServicePort {
 	ports := make([]corev1.ServicePort, 0, len(all))
@@ -101,31 +79,4 @@ func portNumbers(all []corev1.ServicePort) []corev1.ServicePort {
 		ports = append(ports, corev1.ServicePort{Protocol: all[i].Protocol, Port: all[i].Port})
 	}
 	return ports
-}
-
-// agentSlice keeps what snapshot.TrimSlice reads for one node: the usable endpoints
-// there and at most one elsewhere.
-func agentSlice(in any, node string) any {
-	slice, ok := in.(*discoveryv1.EndpointSlice)
-	if !ok {
-		return in
-	}
-	trimmed := &discoveryv1.EndpointSlice{ObjectMeta: identity(&slice.ObjectMeta), AddressType: slice.AddressType}
-	trimmed.Labels = map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}
-	elsewhere := false
-	for i := range slice.Endpoints {
-		endpoint := &slice.Endpoints[i]
-		if !snapshot.IsUsable(endpoint) {
-			continue
-		}
-		own := endpoint.NodeName != nil && *endpoint.NodeName == node
-		if !own && elsewhere {
-			continue
-		}
-		elsewhere = elsewhere || !own
-		trimmed.Endpoints = append(trimmed.Endpoints, discoveryv1.Endpoint{
-			Addresses: endpoint.Addresses[:1], Conditions: endpoint.Conditions, NodeName: endpoint.NodeName,
-		})
-	}
-	return trimmed
 }

@@ -156,10 +156,12 @@ func (o *othersSeen) setSlice(key, service types.NamespacedName, slice *snapshot
 }
 
 func reportOf(node *v1alpha1.BGPNode) reportedNode {
-	// One whose FRR refuses what it should do, or whose dataplane doesn't serve yet what
-	// it should announce, takes nothing over.
+	// One whose FRR refuses what it should do, or whose dataplane or relay isn't ready
+	// yet for what it should announce, takes nothing over.
+	waits := node.Status.HeldBack != nil ||
+		slices.ContainsFunc(node.Status.Issues, func(i v1alpha1.NodeIssue) bool { return i.Reason == v1alpha1.ReasonRelayPending })
 	report := reportedNode{ready: meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionReady) &&
-		meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionProgrammed) && node.Status.HeldBack == nil}
+		meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionProgrammed) && !waits}
 	if draining := meta.FindStatusCondition(node.Status.Conditions, v1alpha1.ConditionDraining); draining != nil && draining.Status == metav1.ConditionTrue {
 		report.drains, report.since = true, draining.LastTransitionTime.Time
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	toolscache "k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -129,7 +130,8 @@ func (w *DrainWatch) informers(ctx context.Context, seen *othersSeen) (cache.Cac
 	return informers, nil
 }
 
-// otherSlice keeps what snapshot.TrimSlice reads for all nodes: an endpoint of each.
+// otherSlice keeps what matters of a slice for all nodes: an endpoint of each, one
+// that is ready where there is one.
 func otherSlice(in any) (any, error) {
 	slice, ok := in.(*discoveryv1.EndpointSlice)
 	if !ok {
@@ -137,20 +139,21 @@ func otherSlice(in any) (any, error) {
 	}
 	trimmed := &discoveryv1.EndpointSlice{ObjectMeta: identity(&slice.ObjectMeta), AddressType: slice.AddressType}
 	trimmed.Labels = map[string]string{discoveryv1.LabelServiceName: slice.Labels[discoveryv1.LabelServiceName]}
-	there := map[string]bool{}
+	kept := map[string]int{} // of each node, where in trimmed
 	for i := range slice.Endpoints {
 		endpoint := &slice.Endpoints[i]
-		node := ""
-		if endpoint.NodeName != nil {
-			node = *endpoint.NodeName
-		}
-		if there[node] || !snapshot.IsUsable(endpoint) {
+		if !snapshot.IsUsable(endpoint) {
 			continue
 		}
-		there[node] = true
-		trimmed.Endpoints = append(trimmed.Endpoints, discoveryv1.Endpoint{
-			Addresses: endpoint.Addresses[:1], Conditions: endpoint.Conditions, NodeName: endpoint.NodeName,
-		})
+		small := discoveryv1.Endpoint{Addresses: endpoint.Addresses[:1], Conditions: endpoint.Conditions, NodeName: endpoint.NodeName}
+		at, there := kept[ptr.Deref(endpoint.NodeName, "")]
+		switch {
+		case !there:
+			kept[ptr.Deref(endpoint.NodeName, "")] = len(trimmed.Endpoints)
+			trimmed.Endpoints = append(trimmed.Endpoints, small)
+		case snapshot.IsReadyEndpoint(endpoint) && !snapshot.IsReadyEndpoint(&trimmed.Endpoints[at]):
+			trimmed.Endpoints[at] = small
+		}
 	}
 	return trimmed, nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -67,8 +67,10 @@ type NodeReconciler struct {
 	Drains func(bool)
 	// FRRStop answers FRR's preStop hook; nil: there is none.
 	FRRStop *FRRStop
-	// Want is told which gates keep a Service from being announced.
-	Want func(gates.Wanted)
+	// Want is told which gates keep a Service from being announced; WantRelay whether
+	// that of the relay does, and what the relay is told.
+	Want      func(gates.Wanted)
+	WantRelay func(wanted, holds bool, wish RelayWish)
 	// Cluster is told what the node is compiled from: what it reads of the whole
 	// cluster.
 	Cluster func(*snapshot.Snapshot)
@@ -119,6 +121,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	if err == nil {
 		r.Quarantine.Offered(hash, snap, peersOf(result))
 		r.Drain.Handed(hash, len(result.Origins.Prefixes) > 0, result.Kept)
+		r.Store.SetAnnounced(maps.Keys(result.Origins.Prefixes))
 	}
 	r.measure(since, hash, written, err)
 
@@ -127,8 +130,10 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	relay := r.Relay.Write(result.Relay)
 	end := r.FRRStop.Answer(ctx, snap.FRREnds, r.Drain)
 
-	// 6. Ask for what is still missing: the dataplane, and the rest of the cluster.
+	// 6. Ask for what is still missing: the dataplane, the relay, and the rest of the
+	// cluster.
 	r.Want(wantedGates(snap, result))
+	r.askRelay(snap, result, relay)
 	r.Cluster(snap)
 
 	// 7. Tell how it went.
@@ -189,23 +194,6 @@ func (q noting) Add(w wake) {
 	q.wakeQueue.Add(w)
 }
 
-// wantedGates are the gates that hold back a Service that has everything else.
-func wantedGates(snap *snapshot.Snapshot, result *compile.Result) gates.Wanted {
-	wanted := gates.Wanted{Local: map[types.NamespacedName]gates.HealthCheck{}}
-	for _, withheld := range result.Withheld {
-		service := snap.Services[withheld.Service]
-		if withheld.Why != compile.WhyGateClosed || service == nil {
-			continue
-		}
-		if service.Local {
-			wanted.Local[service.Key] = gates.HealthCheck{Port: service.HealthCheckNodePort, OtherProxy: service.OtherProxy}
-		} else {
-			wanted.Cluster = true
-		}
-	}
-	return wanted
-}
-
 // Wake reconciles soon, for a reason that is no API event. Before the watches
 // have started it does nothing: the first reconcile sees everything anyway.
 func (r *NodeReconciler) Wake() {
@@ -244,13 +232,6 @@ func (r *NodeReconciler) EndingChanged() {
 	}
 }
 
-// OpenGates is where gates.Keeper reports to.
-func (r *NodeReconciler) OpenGates(opened snapshot.Opened) {
-	if r.Store.OpenGates(opened) {
-		r.Wake()
-	}
-}
-
 // NetworkChanged is where hostnetwork.Watcher reports to.
 func (r *NodeReconciler) NetworkChanged(network *snapshot.Network) {
 	if r.Store.SetNetwork(network) {
@@ -265,7 +246,7 @@ func (r *NodeReconciler) NetworkChanged(network *snapshot.Network) {
 // controller-runtime starts no worker before every source has synced, and a Kind
 // source has synced only when its handler has been given the whole initial list
 // (it waits for the handler registration's HasSynced, not only for the cache's).
-func (r *NodeReconciler) SetupWithManager(mgr manager.Manager, node string) error {
+func (r *NodeReconciler) SetupWithManager(mgr manager.Manager) error {
 	nodeController, err := controller.NewTyped("node", mgr, controller.TypedOptions[wake]{
 		Reconciler:              r,
 		MaxConcurrentReconciles: 1, // the compiler remembers, and a node has one file
@@ -280,7 +261,7 @@ func (r *NodeReconciler) SetupWithManager(mgr manager.Manager, node string) erro
 	if err != nil {
 		return fmt.Errorf("node controller: %w", err)
 	}
-	for _, watched := range r.sources(mgr.GetCache(), node) {
+	for _, watched := range r.sources(mgr.GetCache()) {
 		if err := nodeController.Watch(watched); err != nil {
 			return fmt.Errorf("node controller: %w", err)
 		}
@@ -288,12 +269,12 @@ func (r *NodeReconciler) SetupWithManager(mgr manager.Manager, node string) erro
 	return nil
 }
 
-func (r *NodeReconciler) sources(informers cache.Cache, node string) []source.TypedSource[wake] {
+func (r *NodeReconciler) sources(informers cache.Cache) []source.TypedSource[wake] {
 	takeQueue := source.TypedFunc[wake](func(_ context.Context, queue wakeQueue) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.queue = queue
 		return nil
 	})
-	return append(storeSources(informers, r.Store, node, r.Heed), takeQueue)
+	return append(storeSources(informers, r.Store, r.Heed), takeQueue)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -39,10 +38,14 @@ func feed[T client.Object](informers cache.Cache, object T, set, remove func(T) 
 }
 
 // storeSources are the watches of everything that a configuration is made from.
-func storeSources(informers cache.Cache, store *snapshot.Store, node string, heed func(*v1alpha1.Herald)) []source.TypedSource[wake] {
+func storeSources(informers cache.Cache, store *snapshot.Store, heed func(*v1alpha1.Herald)) []source.TypedSource[wake] {
 	settings := func(herald *v1alpha1.Herald) bool {
 		heed(herald)
-		return store.SetSettings(snapshot.SettingsOf(herald))
+		now := snapshot.SettingsOf(herald)
+		if now == nil {
+			now = snapshot.NoHerald()
+		}
+		return store.SetSettings(now)
 	}
 	return []source.TypedSource[wake]{
 		feed(informers, &v1alpha1.Herald{}, settings, func(*v1alpha1.Herald) bool { return settings(nil) }),
@@ -69,43 +72,11 @@ func storeSources(informers cache.Cache, store *snapshot.Store, node string, hee
 		feed(informers, &corev1.Secret{},
 			func(s *corev1.Secret) bool { return store.SetSecret(s.Name, snapshot.TrimSecret(s)) },
 			func(s *corev1.Secret) bool { return store.DeleteSecret(s.Name) }),
-		feed(informers, &corev1.Service{},
-			func(s *corev1.Service) bool { return store.SetService(keyOf(s), snapshot.TrimService(s)) },
-			func(s *corev1.Service) bool { return store.DeleteService(keyOf(s)) }),
-		feedSlices(informers, store, node),
+		feedServices(informers, store),
+		feedSlices(informers, store),
 	}
 }
 
 func keyOf(object client.Object) types.NamespacedName {
 	return types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}
-}
-
-// feedSlices is apart because a slice can change its Service: then the old one
-// loses it.
-func feedSlices(informers cache.Cache, store *snapshot.Store, node string) source.TypedSource[wake] {
-	type slice = *discoveryv1.EndpointSlice
-	set := func(s slice, queue wakeQueue) {
-		if service, trimmed := snapshot.TrimSlice(s, node); store.SetSlice(service, s.Name, trimmed) {
-			queue.Add(wake{})
-		}
-	}
-	remove := func(s slice, queue wakeQueue) {
-		if service, _ := snapshot.TrimSlice(s, node); store.DeleteSlice(service, s.Name) {
-			queue.Add(wake{})
-		}
-	}
-	return source.TypedKind(informers, &discoveryv1.EndpointSlice{}, handler.TypedFuncs[slice, wake]{
-		CreateFunc: func(_ context.Context, e event.TypedCreateEvent[slice], q wakeQueue) { set(e.Object, q) },
-		UpdateFunc: func(_ context.Context, e event.TypedUpdateEvent[slice], q wakeQueue) {
-			if serviceName(e.ObjectOld) != serviceName(e.ObjectNew) {
-				remove(e.ObjectOld, q)
-			}
-			set(e.ObjectNew, q)
-		},
-		DeleteFunc: func(_ context.Context, e event.TypedDeleteEvent[slice], q wakeQueue) { remove(e.Object, q) },
-	})
-}
-
-func serviceName(slice *discoveryv1.EndpointSlice) string {
-	return slice.Labels[discoveryv1.LabelServiceName]
 }

@@ -71,3 +71,9 @@ func (f *RelayFile) intact() bool {
 }
 
 func (f *RelayFile) path() string { return filepath.Join(f.dir, exchange.DesiredFile) }
+
+// relayLeft says whether the last that the relay was told is to take its rules away.
+func relayLeft(relayDir string) bool {
+	last, _, err := exchange.ReadDesired(relayDir)
+	return err == nil && last.Remove
+}

@@ -179,7 +179,7 @@ var _ = Describe("Requests", func() {
 		})
 		create(closed, newService("plain", "4"))
 		Eventually(addresses("plain")).Should(Equal("203.0.113.2"))
-		create(newService("ip", "4", annotated("ips", "203.0.113.3")), newService("pool", "4", annotated("pool", "closed")), newService("out", "4", annotated("ips", "203.0.113.1")))
+		create(newService("ip", "4", annotated("ips", "203.0.113.3")), newService("out", "4", annotated("ips", "203.0.113.1")), newService("pool", "4", annotated("pool", "closed"))) // the youngest: it takes what the others leave
 		Eventually(allocated("ip")).Should(Equal("False NotAllowed"))
 		Eventually(allocated("pool")).Should(Equal("False NotAllowed"))
 		Eventually(allocated("out")).Should(Equal("False NotInPool"))
@@ -290,7 +290,7 @@ var _ = Describe("Bound pools", func() {
 		runManager()
 		create(newPool("p", "2001:db8::/32"), newService("a", "6"))
 		Eventually(addresses("a")).Should(Equal("2001:db8::"))
-		Eventually(func() v1alpha1.AddressCount { return *poolStatus("p")().IPv6 }).Should(Equal(v1alpha1.AddressCount{
+		Eventually(func() *v1alpha1.AddressCount { return poolStatus("p")().IPv6 }).Should(Equal(&v1alpha1.AddressCount{
 			Total: "79228162514264337593543950336", Assigned: "1", Free: "79228162514264337593543950335",
 		}))
 	})

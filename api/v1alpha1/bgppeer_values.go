@@ -1,5 +1,44 @@
 package v1alpha1
 
+// GatewayFamily is the family of a default gateway.
+// +kubebuilder:validation:Enum=ipv4;ipv6
+type GatewayFamily string
+
+// The families of default gateways.
+const (
+	DefaultGatewayIPv4 GatewayFamily = "ipv4"
+	DefaultGatewayIPv6 GatewayFamily = "ipv6"
+)
+
+// DynamicASN is what AS numbers a router may have.
+// +kubebuilder:validation:Enum=internal;external
+type DynamicASN string
+
+// The values of dynamicASN.
+const (
+	DynamicASNInternal DynamicASN = "internal"
+	DynamicASNExternal DynamicASN = "external"
+)
+
+// AddressFamily is a family of routes, SAFI unicast.
+// +kubebuilder:validation:Enum=IPv4;IPv6
+type AddressFamily string
+
+// The address families.
+const (
+	AddressFamilyIPv4 AddressFamily = "IPv4"
+	AddressFamilyIPv6 AddressFamily = "IPv6"
+)
+
+// SecretReference names a Secret in the namespace of Herald's secrets.
+type SecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
 // NodeValueSource is a place where each node has a value of its own.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.nodeLabel) != has(self.nodeAnnotation)",message="exactly one of nodeLabel and nodeAnnotation must be set"

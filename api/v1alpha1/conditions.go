@@ -67,6 +67,8 @@ const (
 	ReasonNodeNameUnsupported = "NodeNameUnsupported" // node
 	ReasonGateTimedOut        = "GateTimedOut"        // Service or Node: announced though its dataplane never answered
 	ReasonGateRefused         = "GateRefused"         // Service: held back, kube-proxy doesn't listen at its health check port
+	ReasonRelayPending        = "RelayPending"        // Node: Services are held back until its relay has its rules
+	ReasonRelayTimedOut       = "RelayTimedOut"       // Node: Services are announced though its relay never said that it has
 
 	// ReasonRefusedByFRR: peer, advertisement, BFD profile: a node's FRR refuses what
 	// it becomes.

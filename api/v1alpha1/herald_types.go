@@ -159,8 +159,9 @@ const (
 // AnnounceGate is what a node waits for. Nothing of it withdraws what is announced.
 type AnnounceGate struct {
 	// mode is Auto: until the Service's health check (externalTrafficPolicy: Local) or
-	// kube-proxy (Cluster) says that the node takes connections; or Off: a node waits
-	// for nothing.
+	// kube-proxy (Cluster) says that the node takes connections, and where a FlowPolicy
+	// selects the Service until the node's relay has its rules, 5s at most; or Off: a
+	// node waits for nothing.
 	// Default: Auto. Resets no session.
 	// +optional
 	Mode AnnounceGateMode `json:"mode,omitempty"`

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"maps"
-	"net/netip"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -46,14 +45,16 @@ type issueInputs struct {
 	policy       *Policy
 	flows        int
 	tooManyNodes bool
+	// relayPending: Services wait for the relay.
+	relayPending bool
 }
 
 // memo is what was decided about a Service, and by what.
 type memo struct {
 	subject Subject
-	// open and applied are what the gate said; applied only while not open.
-	open    bool
-	applied []bool
+	// open and held are what the gate said; held only while not open.
+	open bool
+	held []Why
 
 	decision Decision
 	flows    flows
@@ -85,13 +86,15 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		c.sum.inUse.changed = false
 		c.frames++
 	}
+	relay := c.relay.desired(s)
 	result := &Result{
 		Config:   c.frame.withNetworks(c.sum.networks),
 		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
 		Kept:     c.kept(),
 		Snippets: c.policy.Snippets,
-		Relay:    c.relay.desired(s),
+		Relay:    relay,
+		Relayed:  c.relay.learns(relay),
 		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
 	}
 	c.mark, done = s.Mark, true
@@ -102,9 +105,10 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 func (c *Compiler) issues(s *snapshot.Snapshot) []Issue {
 	now := issueInputs{
 		frame: c.frames, gates: s.Gates, node: s.Node, policy: c.policy, flows: c.relay.changes, tooManyNodes: len(relayPeers(s)) > MaxRelayPeers,
+		relayPending: c.waitsForRelay(s),
 	}
 	if c.issued != now {
-		c.issued, c.issuesThen = now, withGates(c.frame.issues, s.Node, s.Gates)
+		c.issued, c.issuesThen = now, withGates(c.frame.issues, s.Node, s.Gates, now.relayPending)
 		if s.Node != nil {
 			c.issuesThen = withMore(c.issuesThen, c.relay.issues(now.tooManyNodes))
 		}
@@ -143,22 +147,26 @@ func (c *Compiler) lookAt(key types.NamespacedName, service *snapshot.Service, s
 }
 
 func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot, changes *changes) {
-	gate := gateOf(key, service, s)
 	subject := Subject{Service: service, Namespace: s.Namespaces[key.Namespace], Slices: s.Slices[key]}
 	m := c.services[key]
 	if m == nil {
 		m = &memo{}
 		c.services[key] = m
-	} else if m.holds(subject, gate) {
+	}
+	relay, seen := m.flows, m.saw(subject)
+	if !seen {
+		relay = c.policy.flowsOf(subject)
+	}
+	gate := gateOf(key, service, len(relay.learn) > 0, s)
+	if seen && m.heard(gate) {
 		return
 	}
 	decision := compileService(subject, c.policy, gate)
-	flows := c.policy.flowsOf(subject)
 	changes.add(key, m.decision, decision)
-	changes.addFlows(key, m.flows, flows)
+	changes.addFlows(key, m.flows, relay)
 	*m = memo{
-		subject: subject, open: gate.open, applied: gate.appliedTo(decision.gated),
-		decision: decision, flows: flows,
+		subject: subject, open: gate.open(), held: gate.says(decision.gated),
+		decision: decision, flows: relay,
 	}
 }
 
@@ -173,13 +181,17 @@ func (c *Compiler) forget(key types.NamespacedName, changes *changes) {
 	delete(c.services, key)
 }
 
-// holds says whether nothing that the decision was made by has changed. Objects
-// of a Snapshot are replaced, never changed, so the same object is the same.
-func (m *memo) holds(now Subject, gate gate) bool {
+// saw says whether nothing of a Service has changed since the decision was made.
+// Objects of a Snapshot are replaced, never changed, so the same object is the same.
+func (m *memo) saw(now Subject) bool {
 	old := &m.subject
-	return old.Service == now.Service && old.Namespace == now.Namespace && m.open == gate.open &&
-		(sameMap(old.Slices, now.Slices) || maps.Equal(old.Slices, now.Slices)) &&
-		(gate.open || slices.Equal(m.applied, gate.appliedTo(m.decision.gated)))
+	return old.Service == now.Service && old.Namespace == now.Namespace &&
+		(sameMap(old.Slices, now.Slices) || maps.Equal(old.Slices, now.Slices))
+}
+
+// heard says whether the gate says what it said then.
+func (m *memo) heard(gate gate) bool {
+	return m.open == gate.open() && slices.Equal(m.held, gate.says(m.decision.gated))
 }
 
 func sameMap(a, b map[string]*snapshot.Slice) bool { return mapIdentity(a) == mapIdentity(b) }
@@ -187,36 +199,6 @@ func sameMap(a, b map[string]*snapshot.Slice) bool { return mapIdentity(a) == ma
 // mapIdentity tells maps apart without looking into them.
 func mapIdentity(m map[string]*snapshot.Slice) unsafe.Pointer {
 	return reflect.ValueOf(m).UnsafePointer()
-}
-
-// gateOf is the gate of a Service on this node. Outside the agent all are open.
-func gateOf(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot) gate {
-	if s.Gates == nil {
-		return gate{open: true}
-	}
-	state := s.Gates.Cluster
-	if service.Local {
-		state = s.Gates.Local[key]
-	}
-	if state.IsOpen() {
-		return gate{open: true}
-	}
-	if s.Applied == nil {
-		return gate{}
-	}
-	return gate{applied: s.Applied.Prefixes}
-}
-
-// appliedTo says of each prefix whether a closed gate lets it pass.
-func (g gate) appliedTo(prefixes []netip.Prefix) []bool {
-	if g.open {
-		return nil
-	}
-	passes := make([]bool, len(prefixes))
-	for i, prefix := range prefixes {
-		passes[i] = g.passes(prefix)
-	}
-	return passes
 }
 
 // policyInputs is all that NewPolicy reads, and what else a frame is made of.

@@ -80,32 +80,41 @@ func (d *drain) tell(entry *frrtemplates.RouteMapEntry, advertisements []*Advert
 	}
 }
 
-// leaves says whether the node has given a prefix up that a Service needs: it is
-// withdrawn, and another node announces it.
-func (d *drain) leaves(prefix netip.Prefix, s Subject) bool {
+// leaves says whether the node has given a line up that is one of a Service's address:
+// it is withdrawn, and in each VRF of the line another node announces the address, be
+// it by another prefix.
+func (d *drain) leaves(line Line, address netip.Addr, s Subject) bool {
 	if d.stage != snapshot.DrainWithdrawn {
 		return false
 	}
 	if !d.known {
-		return d.held == nil || !d.held.Holds(prefix)
+		return d.held == nil || !d.held.Holds(line.Prefix)
 	}
 	s.Slices = d.slices[s.Service.Key]
-	return slices.ContainsFunc(d.others, func(r *relief) bool { return r.announces(prefix, s) })
+	for _, vrf := range line.class.vrfs[frrtemplates.FamilyOf(address)] {
+		if !slices.ContainsFunc(d.others, func(r *relief) bool { return r.announces(address, vrf, s) }) {
+			return false
+		}
+	}
+	return true
 }
 
-// announces says whether that node announces a prefix for a Service, as far as its
-// objects tell.
-func (r *relief) announces(prefix netip.Prefix, s Subject) bool {
-	if s.Service.Local && !hasEndpoint(s.Slices, r.name) {
+// announces says whether that node announces a Service's address in a VRF and will go
+// on doing so, as far as its objects tell: an endpoint that terminates is as good as gone.
+func (r *relief) announces(address netip.Addr, vrf string, s Subject) bool {
+	family := frrtemplates.FamilyOf(address)
+	if s.Service.Local && !hasReady(s.Slices, r.name, family) {
 		return false // without making its policy
 	}
 	r.once.Do(func() { r.policy = NewPolicy(&r.inputs) })
-	return slices.ContainsFunc(r.policy.Service(s).Lines, func(line Line) bool { return line.Prefix == prefix })
+	return slices.ContainsFunc(r.policy.Service(s).Lines, func(line Line) bool {
+		return line.Prefix.Contains(address) && slices.Contains(line.class.vrfs[family], vrf)
+	})
 }
 
-func hasEndpoint(all map[string]*snapshot.Slice, node string) bool {
+func hasReady(all map[string]*snapshot.Slice, node string, family frrtemplates.Family) bool {
 	for _, slice := range all {
-		if _, found := slices.BinarySearch(slice.Nodes, node); found {
+		if slice.Family == family && slice.ReadyOn(node) > 0 {
 			return true
 		}
 	}

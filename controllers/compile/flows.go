@@ -134,6 +134,9 @@ func (f flows) equal(other flows) bool {
 		slices.Equal(f.selecting, other.selecting) && slices.Equal(f.conflicts, other.conflicts)
 }
 
+// Relays says whether a FlowPolicy preserves connections of a Service.
+func (p *Policy) Relays(s Subject) bool { return len(p.flowsOf(s).learn) > 0 }
+
 // flowsOf decides about one Service.
 func (p *Policy) flowsOf(s Subject) flows {
 	var f flows

@@ -138,7 +138,7 @@ func TestWhatIsAppliedIsCompiledAgain(t *testing.T) {
 		}
 		s := snapshotOf(t, documents(g.section("objects.yaml")), where, g.section("frr.conf"))
 		if s.Gates != nil {
-			s.Gates = &snapshot.Gates{}
+			s.Gates = &snapshot.Gates{Announced: s.Applied.Prefixes}
 		}
 		body, err := frrtemplates.Render(compile.Compile(s).Config)
 		if err != nil || string(body) != g.section("frr.conf") {

@@ -3,6 +3,7 @@ package compile_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand"
 	"net/netip"
 	"reflect"
@@ -413,7 +414,11 @@ func (w *world) openGate() string {
 	if w.random.Intn(40) == 0 {
 		opened.Cluster = snapshot.GateTimedOut
 	}
+	if w.random.Intn(60) == 0 {
+		opened.Relay = snapshot.GateState(w.random.Intn(3))
+	}
 	w.store.OpenGates(opened)
+	w.store.SetAnnounced(maps.Keys(compile.ParseApplied(w.body).Prefixes))
 	return fmt.Sprint("gates ", opened)
 }
 

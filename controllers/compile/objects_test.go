@@ -46,6 +46,9 @@ type situation struct {
 	Gates *struct {
 		Cluster string            `json:"cluster"`
 		Local   map[string]string `json:"local"`
+		// Relay; Announced are the prefixes that it doesn't hold back.
+		Relay     string         `json:"relay"`
+		Announced []netip.Prefix `json:"announced"`
 	} `json:"gates"`
 	// Refused by the node's FRR, by "Kind/name".
 	Refused map[string]snapshot.Refusal `json:"refused"`
@@ -192,7 +195,13 @@ func gatesOf(where situation) *snapshot.Gates {
 	if where.Gates == nil {
 		return nil
 	}
-	gates := &snapshot.Gates{Cluster: gateStates[where.Gates.Cluster], Local: map[types.NamespacedName]snapshot.GateState{}}
+	gates := &snapshot.Gates{
+		Cluster: gateStates[where.Gates.Cluster], Local: map[types.NamespacedName]snapshot.GateState{},
+		Relay: gateStates[where.Gates.Relay], Announced: map[netip.Prefix]struct{}{},
+	}
+	for _, prefix := range where.Gates.Announced {
+		gates.Announced[prefix] = struct{}{}
+	}
 	for name, state := range where.Gates.Local {
 		gates.Local[types.NamespacedName{Namespace: "default", Name: name}] = gateStates[state]
 	}

@@ -146,6 +146,12 @@ func (s *relaySum) desired(snap *snapshot.Snapshot) *exchange.Desired {
 	return desired
 }
 
+// learns says whether a relay that does what is desired preserves connections; where
+// that isn't known yet, whether it is to.
+func (s *relaySum) learns(desired *exchange.Desired) bool {
+	return len(s.learn.sorted) > 0 && (desired == nil || len(desired.Learn) > 0)
+}
+
 // relayPeers are the other nodes that have an address.
 func relayPeers(snap *snapshot.Snapshot) []exchange.Peer {
 	if snap.Node == nil {

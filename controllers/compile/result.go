@@ -26,8 +26,10 @@ type Result struct {
 	Snippets []Snippet
 	// Origins say which object a part of the Config comes from.
 	Origins Origins
-	// Relay is what the node's relay shall do; nil: what it does.
-	Relay *exchange.Desired
+	// Relay is what the node's relay shall do; nil: what it does. Relayed says that
+	// it is to preserve connections.
+	Relay   *exchange.Desired
+	Relayed bool
 }
 
 // ObjectRef names an API object.
@@ -46,7 +48,8 @@ type Issue struct {
 // but for what the message says.
 func IsNote(reason string) bool {
 	return reason == v1alpha1.ReasonOverruled || reason == v1alpha1.ReasonNoEffect || reason == v1alpha1.ReasonAggregateNotForLocal || reason == v1alpha1.ReasonGateTimedOut ||
-		reason == v1alpha1.ReasonConflict || reason == v1alpha1.ReasonNoServiceSelected
+		reason == v1alpha1.ReasonConflict || reason == v1alpha1.ReasonNoServiceSelected ||
+		reason == v1alpha1.ReasonRelayPending || reason == v1alpha1.ReasonRelayTimedOut
 }
 
 // Withheld is a Service that the node does not announce.
@@ -69,6 +72,7 @@ const (
 	WhyNoLocalEndpoint Why = "NoLocalEndpoint" // Local, and none on this node
 	WhyNodeDrains      Why = "NodeDrains"      // the node has given its routes up, and others have it
 	WhyGateClosed      Why = "GateClosed"      // the node's dataplane isn't ready for it yet
+	WhyRelayPending    Why = "RelayPending"    // the node's relay isn't ready for it yet
 )
 
 // Origins say which object a part of the Config comes from.

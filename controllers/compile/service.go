@@ -55,22 +55,7 @@ type Subject struct {
 }
 
 // Service decides about one Service, as if the gates were open.
-func (p *Policy) Service(s Subject) Decision { return compileService(s, p, gate{open: true}) }
-
-// gate of one Service's first announcement.
-type gate struct {
-	open bool
-	// applied prefixes are announced already: no gate closes on them.
-	applied map[netip.Prefix]struct{}
-}
-
-func (g gate) passes(prefix netip.Prefix) bool {
-	if g.open {
-		return true
-	}
-	_, applied := g.applied[prefix]
-	return applied
-}
+func (p *Policy) Service(s Subject) Decision { return compileService(s, p, gate{}) }
 
 // compileService is the core: everything that is decided for each Service.
 func compileService(s Subject, policy *Policy, gate gate) Decision {
@@ -101,12 +86,10 @@ func (p *Policy) decide(d *Decision, s Subject, host netip.Prefix, gate gate) {
 		d.because(WhyNoAdvertisement)
 	}
 	for _, line := range lines {
-		why := p.withholds(line, s)
-		if why == "" && !gate.open {
+		why := p.withholds(line, host.Addr(), s)
+		if why == "" && !gate.open() {
 			d.gated = append(d.gated, line.Prefix)
-			if !gate.passes(line.Prefix) {
-				why = WhyGateClosed
-			}
+			why = gate.holds(line.Prefix)
 		}
 		if why == "" {
 			d.add(line)
@@ -136,9 +119,9 @@ func (d *Decision) add(line Line) {
 	}
 }
 
-// withholds says why a line is withheld, whatever the gate says. The order of
-// the questions is that of the constants of Why.
-func (p *Policy) withholds(line Line, s Subject) Why {
+// withholds says why a line for an address is withheld, whatever the gate says. The
+// order of the questions is that of the constants of Why.
+func (p *Policy) withholds(line Line, address netip.Addr, s Subject) Why {
 	switch {
 	case len(line.Peers) == 0:
 		return WhyNoPeer
@@ -148,7 +131,7 @@ func (p *Policy) withholds(line Line, s Subject) Why {
 	if why := p.lacksEndpoint(s, frrtemplates.FamilyOf(line.Prefix.Addr())); why != "" {
 		return why
 	}
-	if p.drain.leaves(line.Prefix, s) {
+	if p.drain.leaves(line, address, s) {
 		return WhyNodeDrains
 	}
 	return ""
@@ -177,7 +160,7 @@ func (p *Policy) lacksEndpoint(s Subject, family frrtemplates.Family) Why {
 // whyOrder is the order in which the reasons are looked at.
 var whyOrder = map[Why]int{
 	WhyNoPool: 1, WhyNoAdvertisement: 2, WhyNoPeer: 3, WhyNodeExcluded: 4, WhyNoNetwork: 5,
-	WhyNoEndpoint: 6, WhyNoLocalEndpoint: 7, WhyNodeDrains: 8, WhyGateClosed: 9,
+	WhyNoEndpoint: 6, WhyNoLocalEndpoint: 7, WhyNodeDrains: 8, WhyGateClosed: 9, WhyRelayPending: 10,
 }
 
 func (w Why) furtherThan(other Why) bool { return whyOrder[w] > whyOrder[other] }

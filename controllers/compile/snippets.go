@@ -28,9 +28,9 @@ type Snippet struct {
 // FRR. Peers are accepted by then: their neighbors are not a snippet's to change.
 // Without a node, all are looked at, for what is wrong with them anywhere.
 func (b *builder) acceptSnippets(all []*v1alpha1.FRRSnippet) {
-	owned := snippet.Owned{Neighbors: map[string]bool{}}
+	owned := snippet.Owned{Neighbors: map[snippet.Neighbor]bool{}}
 	for _, peer := range b.policy.Peers {
-		owned.Neighbors[peer.End.String()] = true
+		owned.Neighbors[snippet.Neighbor{VRF: peer.VRF, Name: peer.End.String()}] = true
 	}
 	sorted := slices.Clone(all)
 	slices.SortFunc(sorted, func(x, y *v1alpha1.FRRSnippet) int {

@@ -41,6 +41,10 @@ var wordsOf = map[Why]words{
 		here:     "the node's dataplane does not serve the Service yet, since its boot or the Service's creation: look at kube-proxy on the node, which says that it does at :10256/healthz, for externalTrafficPolicy Local at spec.healthCheckNodePort",
 		anywhere: "no node's dataplane serves the Service yet: look at kube-proxy on the nodes",
 	},
+	WhyRelayPending: {
+		here:     "a FlowPolicy selects it, and the node's relay doesn't have its rules yet, since the node's boot: it is announced as soon as it has, and without it within seconds; the condition RelayReady of the BGPNode says what the relay lacks",
+		anywhere: "a FlowPolicy selects it, and no node's relay has its rules yet: it is announced within seconds all the same; the condition RelayReady of the BGPNodes says what the relays lack",
+	},
 }
 
 // OnNode says why one node doesn't announce a Service, and what to do.

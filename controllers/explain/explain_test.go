@@ -70,6 +70,12 @@ func newSite() *site {
 	return s
 }
 
+// preserve has a FlowPolicy select the Service.
+func (s *site) preserve() {
+	s.service.Spec.Ports = []corev1.ServicePort{{Port: 443}}
+	s.in.Objects.FlowPolicies = []*v1alpha1.FlowPolicy{{ObjectMeta: metav1.ObjectMeta{Name: "all"}}}
+}
+
 func (s *site) condition(kind string, status metav1.ConditionStatus, reason, message string) {
 	s.reported.Status.Conditions = append([]metav1.Condition{{Type: kind, Status: status, Reason: reason, Message: message}}, s.reported.Status.Conditions...)
 }
@@ -143,6 +149,19 @@ func TestServiceOnNode(t *testing.T) {
 			},
 			state: explain.Announced,
 		},
+		"the node waits for its relay": {
+			change: func(s *site) {
+				s.preserve()
+				s.reported.Status.Issues = []v1alpha1.NodeIssue{{Kind: "Node", Name: "n1", Reason: v1alpha1.ReasonRelayPending, Message: "wait"}}
+			},
+			state: explain.NotAnnounced, reason: "RelayPending", message: "RelayReady",
+		},
+		"the node waits for its relay, and no FlowPolicy selects it": {
+			change: func(s *site) {
+				s.reported.Status.Issues = []v1alpha1.NodeIssue{{Kind: "Node", Name: "n1", Reason: v1alpha1.ReasonRelayPending, Message: "wait"}}
+			},
+			state: explain.Announced,
+		},
 		"the node drains, and has withdrawn": {
 			change: func(s *site) { s.reported.Status.Drain = &v1alpha1.DrainStatus{Stage: v1alpha1.DrainServing} },
 			state:  explain.NotAnnounced, reason: "NodeDrains", message: "kubectl herald undrain",
@@ -213,6 +232,29 @@ func TestServiceOnNode(t *testing.T) {
 				t.Errorf("got %q %q %q, want %q %q %q", got.State, got.Reason, got.Message, test.state, test.reason, test.message)
 			}
 		})
+	}
+}
+
+// A node that announces before its relay has its rules says so of what the relay is to
+// preserve.
+func TestNotesOfALateRelay(t *testing.T) {
+	for preserved, notes := range map[bool]int{true: 1, false: 0} {
+		s := newSite()
+		if preserved {
+			s.preserve()
+		}
+		s.reported.Status.Issues = []v1alpha1.NodeIssue{{Kind: "Node", Name: "n1", Reason: v1alpha1.ReasonRelayTimedOut, Message: "look at its log"}}
+		e, err := explain.Service(s.in, "shop", "web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		n1, n2 := e.Nodes[0], e.Nodes[1]
+		if n1.State != explain.Announced || len(n1.Notes) != notes || len(n2.Notes) != 0 {
+			t.Errorf("%+v %+v", n1, n2)
+		}
+		if notes > 0 && !strings.Contains(n1.Notes[0], "look at its log") {
+			t.Error(n1.Notes)
+		}
 	}
 }
 

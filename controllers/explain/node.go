@@ -2,6 +2,7 @@ package explain
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -99,6 +100,15 @@ func (v *view) service(service *snapshot.Service) Node {
 		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyGateClosed), Message: cmp.Or(v.refused(service.Key), compile.WhyGateClosed.OnNode())}
 		return n
 	}
+	if v.policy.Relays(v.subject(service)) {
+		if v.saysOfItself(v1alpha1.ReasonRelayPending) != "" {
+			n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyRelayPending), Message: compile.WhyRelayPending.OnNode()}
+			return n
+		}
+		if late := v.saysOfItself(v1alpha1.ReasonRelayTimedOut); late != "" {
+			n.Notes = append(n.Notes, fmt.Sprintf("BGPNode %s: %s: %s", v.name, v1alpha1.ReasonRelayTimedOut, late))
+		}
+	}
 	n.Routes = v.routes(func(needs []compile.Need) bool {
 		return slices.ContainsFunc(needs, func(need compile.Need) bool { return need.Service == service.Key })
 	})
@@ -119,6 +129,19 @@ func (v *view) holdsBack(service types.NamespacedName) bool {
 func (v *view) refused(service types.NamespacedName) string {
 	for _, issue := range v.reported.Status.Issues {
 		if issue.Kind == "Service" && issue.Namespace == service.Namespace && issue.Name == service.Name && issue.Reason == v1alpha1.ReasonGateRefused {
+			return issue.Message
+		}
+	}
+	return ""
+}
+
+// saysOfItself is what the node's agent reports of the node, by the reason.
+func (v *view) saysOfItself(reason string) string {
+	if v.reported == nil {
+		return ""
+	}
+	for _, issue := range v.reported.Status.Issues {
+		if issue.Kind == "Node" && issue.Reason == reason {
 			return issue.Message
 		}
 	}

@@ -1,7 +1,7 @@
-// Package gates watches whether the node's dataplane serves, before a Service
-// is announced from the node for the first time since boot.
+// Package gates watches whether the node's dataplane serves, and its relay has its
+// rules, before a Service is announced from the node for the first time since boot.
 //
 // Stage: snapshot. Input: which gates are closed and wanted (by compile's
-// Result). Output: snapshot.Opened. It asks kube-proxy only while a gate is
-// closed and wanted, and never closes one.
+// Result). Output: snapshot.Opened. It asks kube-proxy and the relay only while a gate
+// is closed and wanted, and never closes one.
 package gates

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/herald-lb/herald/controllers/compile"
+	"github.com/herald-lb/herald/reloader/snippet"
 )
 
 // frrConfiguration: FRRConfiguration of frrk8s.metallb.io/v1beta1.
@@ -32,10 +33,10 @@ func (p *planner) frrConfiguration(object map[string]any, spec *fields) {
 		p.renamed[compile.ObjectRef{Kind: "BFDProfile", Namespace: p.ref.Namespace, Name: name}] = p.add("BFDProfile", name, nil, profileSpec(profile))
 	}
 	p.peers = append(p.peers, theirPeer{ref: p.ref, selectors: selectors})
-	neighbors := map[string]bool{}
+	neighbors := map[snippet.Neighbor]bool{}
 	for _, router := range bgp.each("routers") {
 		for _, neighbor := range p.router(object, router, selectors) {
-			neighbors[endOf(neighbor)] = true
+			neighbors[snippet.Neighbor{VRF: router.text("vrf"), Name: endOf(neighbor)}] = true
 		}
 	}
 	p.raw(object, raw, neighbors, selectors)

@@ -12,7 +12,7 @@ const maxPriority = 65535
 
 // raw makes a FRRSnippet of a FRRConfiguration's raw text: of those of its lines that a
 // snippet may hold on any node.
-func (p *planner) raw(object map[string]any, raw *fields, neighbors map[string]bool, selectors []any) {
+func (p *planner) raw(object map[string]any, raw *fields, neighbors map[snippet.Neighbor]bool, selectors []any) {
 	priority, text := raw.number("priority"), raw.text("rawConfig")
 	if text == "" {
 		return
@@ -42,7 +42,7 @@ func (p *planner) raw(object map[string]any, raw *fields, neighbors map[string]b
 
 // snippetLines are the lines without those that an FRRSnippet may not hold; with a
 // line go those of its block. No such line is quoted: it may hold a password.
-func (p *planner) snippetLines(text string, neighbors map[string]bool) (lines []string, taken bool) {
+func (p *planner) snippetLines(text string, neighbors map[snippet.Neighbor]bool) (lines []string, taken bool) {
 	lines = strings.Split(strings.TrimRight(text, "\n"), "\n")
 	for {
 		_, problem := snippet.Check(strings.Join(lines, "\n"), snippet.Owned{Neighbors: neighbors})

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"iter"
 	"maps"
 	"net/netip"
 
@@ -13,8 +14,8 @@ func (g GateState) IsOpen() bool { return g == GateOpen || g == GateTimedOut }
 // Opened are gates that have just opened, or tell something else of why they are
 // closed. No state closes a gate that is open.
 type Opened struct {
-	Cluster GateState
-	Local   map[types.NamespacedName]GateState
+	Cluster, Relay GateState
+	Local          map[types.NamespacedName]GateState
 }
 
 // OpenGates opens gates and says whether any of them was closed before, or tells
@@ -34,6 +35,12 @@ func (s *Store) openGates(opened Opened) bool {
 		s.writableGates().Cluster, changed = opened.Cluster, true
 		s.everythingChanged()
 	}
+	// What has timed out may still open for good.
+	if before := s.next.Gates.Relay; opened.Relay.IsOpen() && before != opened.Relay && before != GateOpen {
+		gates := s.writableGates()
+		gates.Relay, gates.Announced, changed = opened.Relay, nil, true
+		s.everythingChanged()
+	}
 	for key, state := range opened.Local {
 		if before := s.next.Gates.Local[key]; before != state && !before.IsOpen() {
 			s.writableGates().Local[key], changed = state, true
@@ -45,8 +52,9 @@ func (s *Store) openGates(opened Opened) bool {
 
 func (s *Store) writableGates() *Gates {
 	if s.gatesShared {
-		s.next.Gates = &Gates{Cluster: s.next.Gates.Cluster, Local: maps.Clone(s.next.Gates.Local)}
-		s.gatesShared = false
+		gates := *s.next.Gates
+		gates.Local = maps.Clone(gates.Local)
+		s.next.Gates, s.gatesShared = &gates, false
 	}
 	if s.next.Gates.Local == nil {
 		s.next.Gates.Local = map[types.NamespacedName]GateState{}
@@ -91,6 +99,24 @@ func (s *Store) appliedGate(service *Service) GateState {
 		}
 	}
 	return GateClosed
+}
+
+// SetAnnounced takes what the node announces now: the relay's gate doesn't take it away
+// where a FlowPolicy comes to select it. No change that needs a compile.
+func (s *Store) SetAnnounced(prefixes iter.Seq[netip.Prefix]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next.Gates == nil || s.next.Gates.Relay.IsOpen() {
+		return
+	}
+	announced := map[netip.Prefix]struct{}{}
+	for prefix := range prefixes {
+		announced[prefix] = struct{}{}
+	}
+	if !maps.Equal(announced, s.next.Gates.Announced) {
+		s.writableGates().Announced = announced
+		s.everythingChanged()
+	}
 }
 
 func (s *Store) dropGate(key types.NamespacedName) {

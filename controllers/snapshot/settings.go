@@ -28,7 +28,7 @@ type Settings struct {
 	GateTimeout time.Duration
 	// NodeSelector of the nodes that Herald runs on.
 	NodeSelector map[string]string
-	// Leaving: Herald is being uninstalled, and nothing can stop that.
+	// Leaving: Herald is being uninstalled, and nothing can stop that, or it has been.
 	Leaving bool
 	// PathMTUOff: the path MTU relay is off.
 	PathMTUOff bool
@@ -70,6 +70,16 @@ func SettingsOf(herald *v1alpha1.Herald) *Settings {
 	for _, cidr := range spec.ProtectedCIDRs {
 		settings.Protected = append(settings.Protected, parsePrefixes([]string{string(cidr)})...)
 	}
+	return settings
+}
+
+// NoHerald is what an agent goes by where there is no Herald object: every default, but
+// nothing is relayed. It runs by the object's DaemonSet: Herald has been uninstalled.
+func NoHerald() *Settings {
+	herald := &v1alpha1.Herald{}
+	herald.Name = v1alpha1.HeraldName
+	settings := SettingsOf(herald)
+	settings.Leaving = true
 	return settings
 }
 
@@ -116,9 +126,9 @@ func (s *Settings) RunsOn(labels map[string]string) bool {
 }
 
 // RelaysPathMTU says whether ICMP messages about the path MTU are relayed.
-func (s *Settings) RelaysPathMTU() bool { return s == nil || !s.PathMTUOff }
+func (s *Settings) RelaysPathMTU() bool { return s == nil || !s.PathMTUOff && !s.Leaving }
 
-// Leaves says whether Herald is being uninstalled.
+// Leaves says whether Herald is being uninstalled, or is.
 func (s *Settings) Leaves() bool { return s != nil && s.Leaving }
 
 // Excludes says whether a node announces nothing because of its label.
@@ -154,7 +164,7 @@ func (s *Store) SetSettings(settings *Settings) bool {
 	s.next.Settings = settings
 	s.refreshNodes()
 	if s.gatesOff() {
-		s.openGates(Opened{Cluster: GateOpen})
+		s.openGates(Opened{Cluster: GateOpen, Relay: GateOpen})
 		for _, service := range s.next.Services {
 			s.carryGate(nil, service)
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -65,5 +66,26 @@ func TestSettingsChange(t *testing.T) {
 	classed.Class = ptr.To("example.com/bgp")
 	if !store.SetService(webKey, classed) || store.SetService(webKey, classed) {
 		t.Error("a Service's class, and the same again")
+	}
+}
+
+// An agent that sees no Herald object goes by the defaults, and relays nothing.
+func TestNoHerald(t *testing.T) {
+	herald := &v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}}
+	without, defaults := NoHerald(), SettingsOf(herald)
+	if !without.Leaves() || without.RelaysPathMTU() || defaults.Leaves() || !defaults.RelaysPathMTU() {
+		t.Errorf("%+v, %+v", without, defaults)
+	}
+	if without.Leaving = false; !without.equal(defaults) {
+		t.Errorf("%+v, want %+v", without, defaults)
+	}
+	now := metav1.Now()
+	herald.DeletionTimestamp = &now
+	if SettingsOf(herald).Leaves() {
+		t.Error("a deletion that isn't confirmed may be refused")
+	}
+	herald.Annotations = map[string]string{v1alpha1.AnnotationConfirmDelete: "true"}
+	if !SettingsOf(herald).Leaves() {
+		t.Error("a confirmed deletion")
 	}
 }

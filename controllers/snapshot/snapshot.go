@@ -163,6 +163,12 @@ type Gates struct {
 	Cluster GateState
 	// Local are the gates of the others; absent is closed.
 	Local map[types.NamespacedName]GateState
+	// Relay is that of all Services whose connections the relay is to preserve, beside
+	// the former. It is of a node that starts: once open it concerns nobody any more.
+	Relay GateState
+	// Announced are the prefixes that Relay doesn't hold back, as they are announced
+	// already; kept while it is closed.
+	Announced map[netip.Prefix]struct{}
 }
 
 // Applied is what the last accepted configuration file held. Its prefixes are

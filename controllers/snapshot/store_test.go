@@ -226,6 +226,12 @@ func TestStoreTellsWhatMatters(t *testing.T) {
 			{"Local", func(s *Store) bool {
 				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateTimedOut}})
 			}, true},
+			{"Relay, closed", func(s *Store) bool { return s.OpenGates(Opened{Relay: GateClosed}) }, false},
+			{"Relay, too late", func(s *Store) bool { return s.OpenGates(Opened{Relay: GateTimedOut}) }, true},
+			{"Relay, too late again", func(s *Store) bool { return s.OpenGates(Opened{Relay: GateTimedOut}) }, false},
+			{"Relay, ready", func(s *Store) bool { return s.OpenGates(Opened{Relay: GateOpen}) }, true},
+			{"Relay, ready again", func(s *Store) bool { return s.OpenGates(Opened{Relay: GateOpen}) }, false},
+			{"Relay, too late for that", func(s *Store) bool { return s.OpenGates(Opened{Relay: GateTimedOut}) }, false},
 			{"Local, open, refused", func(s *Store) bool {
 				return s.OpenGates(Opened{Local: map[types.NamespacedName]GateState{webKey: GateRefused}})
 			}, false},
@@ -350,6 +356,28 @@ func TestGatesStayOpen(t *testing.T) {
 				t.Errorf("Cluster open %v, want %v", got, test.cluster)
 			}
 		})
+	}
+}
+
+// What is announced is kept beside the relay's gate while that is closed, no longer.
+func TestAnnouncedUntilTheRelayIsReady(t *testing.T) {
+	announced := map[netip.Prefix]struct{}{netip.MustParsePrefix("203.0.113.7/32"): {}}
+	store := NewStore(&Gates{}, Host{}, nil)
+	before := store.Snapshot()
+	store.SetAnnounced(maps.Keys(announced))
+	if after := store.Snapshot(); len(before.Gates.Announced) != 0 || !maps.Equal(after.Gates.Announced, announced) || !after.Changes.Everything {
+		t.Errorf("%+v, was %+v", after.Gates, before.Gates)
+	}
+	if store.SetAnnounced(maps.Keys(announced)); store.Snapshot().Changes.Everything {
+		t.Error("the same is a change")
+	}
+	store.OpenGates(Opened{Relay: GateTimedOut})
+	if store.SetAnnounced(maps.Keys(announced)); store.Snapshot().Gates.Announced != nil {
+		t.Errorf("%+v", store.Snapshot().Gates)
+	}
+	off := NewStore(&Gates{}, Host{}, nil)
+	if off.SetSettings(&Settings{GatesOff: true}); off.Snapshot().Gates.Relay != GateOpen {
+		t.Error("announceGate.mode Off waits for the relay")
 	}
 }
 

@@ -1,7 +1,6 @@
 package snapshot
 
 import (
-	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -56,12 +55,24 @@ func TrimService(service *corev1.Service) *Service {
 func portsOf(service *corev1.Service) []Port {
 	var ports []Port
 	for i := range service.Spec.Ports {
-		protocol := cmp.Or(service.Spec.Ports[i].Protocol, corev1.ProtocolTCP)
+		protocol := protocolOf(service.Spec.Ports[i].Protocol)
 		if port := service.Spec.Ports[i].Port; port > 0 && port <= 65535 && protocol != corev1.ProtocolSCTP {
 			ports = append(ports, Port{Protocol: protocol, Port: uint16(port)})
 		}
 	}
 	return ports
+}
+
+// protocolOf a port, without the memory that the name was decoded into.
+func protocolOf(name corev1.Protocol) corev1.Protocol {
+	switch name {
+	case "", corev1.ProtocolTCP:
+		return corev1.ProtocolTCP
+	case corev1.ProtocolUDP:
+		return corev1.ProtocolUDP
+	default:
+		return name
+	}
 }
 
 // TrimNamespace keeps what matters of a Namespace.
@@ -108,7 +119,11 @@ func TrimSlice(slice *discoveryv1.EndpointSlice, node string) (types.NamespacedN
 		}
 		trimmed.Usable = true
 		if name := endpoint.NodeName; name != nil && *name != "" && (node == AllNodes || *name == node) {
-			ready[*name] += readiness(endpoint)
+			own := *name
+			if own == node {
+				own = node // not the memory that it was decoded into
+			}
+			ready[own] += readiness(endpoint)
 		}
 	}
 	trimmed.Nodes = slices.Sorted(maps.Keys(ready))
@@ -142,6 +157,9 @@ func IsUsable(endpoint *discoveryv1.Endpoint) bool {
 	terminating := conditions.Terminating != nil && *conditions.Terminating
 	return readiness(endpoint) > 0 || (serving && terminating)
 }
+
+// IsReadyEndpoint says whether an endpoint is ready, and so doesn't terminate.
+func IsReadyEndpoint(endpoint *discoveryv1.Endpoint) bool { return readiness(endpoint) > 0 }
 
 // readiness is 1 for an endpoint that is ready, else 0.
 func readiness(endpoint *discoveryv1.Endpoint) int {

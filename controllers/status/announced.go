@@ -53,13 +53,14 @@ var reasonOf = map[compile.Why]string{
 	compile.WhyNoLocalEndpoint: v1alpha1.ReasonNoEndpoint,
 	compile.WhyNodeDrains:      v1alpha1.ReasonNodesDraining,
 	compile.WhyGateClosed:      v1alpha1.ReasonNoNode,
+	compile.WhyRelayPending:    v1alpha1.ReasonNoNode,
 }
 
 // whys in the order in which compile looks at them: the furthest one is told.
 var whys = []compile.Why{
 	compile.WhyNoPool, compile.WhyNoAdvertisement, compile.WhyNoPeer,
 	compile.WhyNodeExcluded, compile.WhyNoNetwork,
-	compile.WhyNoEndpoint, compile.WhyNoLocalEndpoint, compile.WhyNodeDrains, compile.WhyGateClosed,
+	compile.WhyNoEndpoint, compile.WhyNoLocalEndpoint, compile.WhyNodeDrains, compile.WhyGateClosed, compile.WhyRelayPending,
 }
 
 // AnnouncedOf asks each node's policy about a Service and compares with what the

@@ -17,8 +17,13 @@ func main() {
 	flag.StringVar(&r.version, "version", "", "of the release, as v1.2.3")
 	flag.StringVar(&r.url, "url", "https://github.com/herald-lb/herald/releases/download", "under which the release's files will be, in a directory named by the version")
 	flag.StringVar(&r.licence, "licence", "LICENSE", "file that each archive has beside the program")
+	check := flag.Bool("check", false, "only look whether a release can have that version")
 	flag.Parse()
-	if err := r.write(); err != nil {
+	do := r.write
+	if *check {
+		do = r.check
+	}
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "krew:", err)
 		os.Exit(1)
 	}

@@ -58,10 +58,18 @@ type selector struct {
 	MatchLabels map[string]string `json:"matchLabels"`
 }
 
+// check what can be known before the programs are built, which takes minutes.
+func (r release) check() error {
+	if !semver.MatchString(r.version) {
+		return fmt.Errorf("version %q: krew takes semantic versions with a v: give make VERSION=v1.2.3", r.version)
+	}
+	return nil
+}
+
 // write makes the archives and the manifest.
 func (r release) write() error {
-	if !semver.MatchString(r.version) {
-		return fmt.Errorf("version %q: krew takes semantic versions with a v, as v1.2.3", r.version)
+	if err := r.check(); err != nil {
+		return err
 	}
 	programs, err := filepath.Glob(filepath.Join(r.dir, "*-*", "kubectl-herald*"))
 	if err != nil {

@@ -98,3 +98,13 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A version that krew wouldn't take is refused before the programs are built.
+func TestVersionIsCheckedFirst(t *testing.T) {
+	if err := (release{version: "v1.2.3"}).check(); err != nil {
+		t.Error(err)
+	}
+	if err := (release{version: "ac465c0-dirty"}).check(); err == nil || !strings.Contains(err.Error(), "VERSION=v1.2.3") {
+		t.Errorf("a version of git: %v", err)
+	}
+}

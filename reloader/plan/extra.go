@@ -36,17 +36,20 @@ func isPassword(line string) bool {
 	return len(f) > 2 && f[0] == "neighbor" && f[2] == "password"
 }
 
-// Neighbors of all instances, by the name that FRR prints.
-func (c *Config) Neighbors() map[string]bool {
-	names := map[string]bool{}
+// NeighborName is that of an instance's neighbor, as FRR prints both.
+type NeighborName struct{ VRF, Name string }
+
+// Neighbors of all instances.
+func (c *Config) Neighbors() map[NeighborName]bool {
+	all := map[NeighborName]bool{}
 	for _, r := range c.Routers {
 		for _, line := range r.Lines {
 			if name := neighborOf(line); name != "" {
-				names[name] = true
+				all[NeighborName{VRF: r.VRF(), Name: name}] = true
 			}
 		}
 	}
-	return names
+	return all
 }
 
 // Empty says that there is no line.

@@ -42,8 +42,16 @@ func shorten(text string) string {
 
 // Owned is what Herald has in the configuration already.
 type Owned struct {
-	// Neighbors of Herald's own peers, as FRR prints them.
-	Neighbors map[string]bool
+	// Neighbors of Herald's own peers.
+	Neighbors map[Neighbor]bool
+}
+
+// Neighbor is one of an instance: another VRF's of the same address is another one.
+type Neighbor struct {
+	// VRF of the instance, "" for the default VRF.
+	VRF string
+	// Name as FRR prints it: an address or an interface.
+	Name string
 }
 
 // Check reads a snippet's text. It gives its lines for frr.conf, as many as the

@@ -6,7 +6,9 @@ import (
 	"testing"
 )
 
-var ours = Owned{Neighbors: map[string]bool{"192.0.2.1": true, "2001:db8::1": true, "eth0": true}}
+var ours = Owned{Neighbors: map[Neighbor]bool{
+	{Name: "192.0.2.1"}: true, {Name: "2001:db8::1"}: true, {Name: "eth0"}: true, {VRF: "red", Name: "192.0.2.2"}: true,
+}}
 
 // inRouter is the line that a case is about, in the block that it needs.
 func inRouter(line string) string { return "router bgp 64512\n" + line }
@@ -29,6 +31,9 @@ func TestWhatASnippetMayHold(t *testing.T) {
 		"bfd\n profile mine\n  detect-multiplier 5\n  passive-mode\n exit\n peer 192.0.2.9\n  shutdown\n exit\nexit",
 		inRouter(" neighbor 192.0.2.9 remote-as 64999\n neighbor 192.0.2.9 shutdown\n no neighbor 192.0.2.9 capability dynamic"),
 		inRouter(" neighbor 192.0.2.1 timers 3 9\n neighbor 2001:db8::1 capability extended-nexthop"),
+		// Of the same address, in another VRF.
+		"router bgp 64600 vrf red\n neighbor 192.0.2.1 remote-as 64999\n neighbor 192.0.2.1 shutdown\n address-family ipv4 unicast\n  neighbor 192.0.2.1 route-map mine out",
+		"router bgp 64600 vrf blue\n neighbor 192.0.2.2 shutdown\nrouter bgp 64512\n neighbor 192.0.2.2 shutdown",
 		inRouter(" bgp bestpath as-path multipath-relax\n no bgp suppress-duplicates\n bgp graceful-restart restart-time 60"),
 		inRouter(" redistribute static route-map mine\n address-family ipv4 unicast\n  redistribute connected\n exit-address-family\nexit"),
 		inFamily("neighbor 192.0.2.9 route-map mine out\n exit-address-family\n address-family l2vpn evpn\n exit\nexit"),
@@ -99,6 +104,12 @@ func TestWhatASnippetMayNotHold(t *testing.T) {
 		{inRouter(" neighbor 192.0.2.1 shutdown"), 2, "Herald's own"}, {inRouter(" neighbor 192.0.2.1 peer-group x"), 2, "Herald's own"},
 		{inFamily("neighbor 192.0.2.1 route-map x out"), 3, "Herald's own"}, {inFamily("no neighbor 192.0.2.1 activate"), 3, "Herald's own"},
 		{inFamily("neighbor 2001:DB8:0::1 default-originate"), 3, "Herald's own"},
+		{"router bgp 64600 vrf red\n neighbor 192.0.2.1 shutdown\n neighbor 192.0.2.2 shutdown", 3, "Herald's own"},
+		{"router bgp 64600 vrf red\n address-family ipv4 unicast\n  neighbor 192.0.2.2 route-map x out", 3, "Herald's own"},
+		{"router bgp 64600 vr red\n neighbor 192.0.2.2 shutdown", 2, "Herald's own"},
+		{"router bgp 64600 vrf red\nrouter bgp 64512\n neighbor 192.0.2.1 shutdown", 3, "Herald's own"},
+		{"router bgp 64512 vrf default\n neighbor 192.0.2.1 shutdown", 2, "Herald's own"},
+		{"router bgp 64512 as-notation dot\n neighbor 192.0.2.1 shutdown", 2, "Herald's own"},
 		{inRouter(" neighbor 192.0.2.9 password x"), 2, "passwordSecret"}, {inRouter(" no neighbor 192.0.2.9 password"), 2, "passwordSecret"},
 		// Characters.
 		{"ip route 10.0.0.0/8 192.0.2.9\nip prefix-list é permit any", 2, "printable ASCII"},

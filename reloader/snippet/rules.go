@@ -88,6 +88,8 @@ var neighborSettings = []string{
 type checker struct {
 	owned Owned
 	open  []context
+	// vrf of the "router bgp" block that was opened last.
+	vrf string
 }
 
 func (c *checker) context() context {
@@ -129,8 +131,21 @@ func (c *checker) command(words []string) (why string) {
 		c.open = c.open[:len(c.open)-1]
 	} else if next, ok := opens[c.context()][words[0]]; ok {
 		c.open = append(c.open, next)
+		if next == router {
+			c.vrf = vrfOf(words)
+		}
 	}
 	return ""
+}
+
+// vrfOf is the VRF of the instance in "router bgp ASN vrf NAME". FRR takes an
+// abbreviated "vrf", and "default" for the default VRF; of "view", the other word with
+// a "v", Herald has none.
+func vrfOf(words []string) string {
+	if len(words) < 5 || !strings.HasPrefix(words[3], "v") || words[4] == "default" {
+		return ""
+	}
+	return words[4]
 }
 
 // find looks for the context of a command as FRR does: in the block that is open,
@@ -204,7 +219,7 @@ func (c *checker) neighbor(words []string, no bool) string {
 	if slices.Contains(words[2:], "password") {
 		return whyMD5
 	}
-	if !c.owned.Neighbors[spelled(words[1])] {
+	if !c.owned.Neighbors[Neighbor{VRF: c.vrf, Name: spelled(words[1])}] {
 		return ""
 	}
 	switch {

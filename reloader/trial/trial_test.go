@@ -35,6 +35,10 @@ func TestJudge(t *testing.T) {
 			after:     strings.Replace(base, " address-family", " neighbor 192.0.2.9 remote-as 1\n address-family", 1),
 			additions: "router bgp 64512\n neighbor 192.0.2.9 remote-as 1\nexit\n",
 		},
+		"another VRF's of the same address": {
+			after:     base + "router bgp 64600 vrf red\n neighbor 192.0.2.1 remote-as 1\n neighbor 192.0.2.1 shutdown\nexit\n",
+			additions: "router bgp 64600 vrf red\n neighbor 192.0.2.1 remote-as 1\n neighbor 192.0.2.1 shutdown\nexit\n",
+		},
 		"a line replaced":  {after: strings.Replace(base, "10.0.0.1", "10.0.0.2", 1), why: `"bgp router-id 10.0.0.1" in "router bgp 64512"`},
 		"a line removed":   {after: strings.Replace(base, "  neighbor 192.0.2.1 activate\n", "", 1), why: `"neighbor 192.0.2.1 activate" in "router bgp 64512"`},
 		"a block removed":  {after: "bfd\n profile fast\n  detect-multiplier 5\n exit\nexit\n", why: `would change or remove`},

@@ -28,7 +28,11 @@ func Conflict(base, additions *plan.Config) *snippet.Problem {
 	if inside := base.Defines(additions); len(inside) > 0 {
 		return &snippet.Problem{Why: fmt.Sprintf("it would change Herald's own %q: choose another name", inside[0])}
 	}
-	_, problem := snippet.Check(additions.Text(plan.Quirks{}), snippet.Owned{Neighbors: base.Neighbors()})
+	owned := snippet.Owned{Neighbors: map[snippet.Neighbor]bool{}}
+	for neighbor := range base.Neighbors() {
+		owned.Neighbors[snippet.Neighbor(neighbor)] = true
+	}
+	_, problem := snippet.Check(additions.Text(plan.Quirks{}), owned)
 	if problem != nil {
 		return &snippet.Problem{Why: fmt.Sprintf("FRR reads it as %q: %s", problem.Text, problem.Why)}
 	}
