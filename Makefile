@@ -189,8 +189,8 @@ dashboard-picture: deps thirdparty build ## Draw docs/dashboard.svg from what is
 	cd test/prometheus && go run ./draw -recorded ../../dist/metrics.txt -dashboard ../../config/prometheus/dashboard.json -out ../../docs/dashboard.svg
 
 .PHONY: alerts
-alerts: ## Test the alerts and the dashboard of config/prometheus by Prometheus' own engine.
-	cd test/prometheus && go vet ./... && go test -count=1 ./...
+alerts: ## Test the alerts and the dashboard of config/prometheus by Prometheus' own engine, and by promtool.
+	promtool=$$(test/thirdparty/promtool.sh) && cd test/prometheus && go vet ./... && HERALD_PROMTOOL=$$promtool go test -count=1 ./...
 
 .PHONY: docs
 docs: ## Make the documentation's site in dist/site; no link of it is dead.
