@@ -11,17 +11,34 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/herald-lb/herald/controllers/status"
 )
 
-// Families that Herald serves, as they come out of a registry in which everything
-// has something to tell.
-func served(t *testing.T) map[string]string {
-	t.Helper()
+// everything is a registry of all that Herald serves, with something to tell of each.
+func everything() *prometheus.Registry {
 	known := func() (status.View, bool) { return view(), true }
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(&Agent{View: known}, NewLatency((&clock{}).now), &Services{View: known}, &Manager{Cluster: cluster})
+	return registry
+}
+
+// Names, units and help are as Prometheus wants them: what `promtool check metrics` asks.
+func TestPromlint(t *testing.T) {
+	problems, err := testutil.GatherAndLint(everything())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+// Families that Herald serves.
+func served(t *testing.T) map[string]string {
+	t.Helper()
+	registry := everything()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
