@@ -67,3 +67,13 @@ func FuzzBFD(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSummary: whatever bgpd says, twice the same is no change.
+func FuzzSummary(f *testing.F) {
+	addAnswers(f, "summary-*.json")
+	f.Fuzz(func(t *testing.T, output string) {
+		if seen := parseSummary(output); !seen.equal(parseSummary(output)) {
+			t.Errorf("%+v", seen)
+		}
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,12 +20,26 @@ import (
 // Interval between two looks; a transition is in the report within a second.
 const Interval = 500 * time.Millisecond
 
+// Where nothing changes, not all is asked at each look: these are counts of looks.
+const (
+	// pingEvery look a daemon must answer: one that ends hangs up, which is seen at once.
+	pingEvery = 4
+	// wholeEvery look bgpd is asked for all that it knows of its neighbors, which is
+	// as often as the report is written unasked (report.RewriteInterval).
+	wholeEvery = 6
+	// wholeEveryDown is that where a session is down: why may change unseen.
+	wholeEveryDown = 2
+)
+
 // answerTimeout of a daemon: one that takes longer counts as not answering.
 const answerTimeout = 2 * time.Second
 
-// Neighbors asks for sessions only. "show bgp vrf all json" would print the
-// whole table.
-const showNeighbors = "show bgp vrf all neighbors json"
+// Both ask for sessions only: "show bgp vrf all json" would print the whole table.
+const (
+	bgpDaemon     = "bgpd"
+	showSummary   = "show bgp vrf all summary json"
+	showNeighbors = "show bgp vrf all neighbors json"
+)
 
 // Observer looks at FRR.
 type Observer struct {
@@ -43,12 +58,29 @@ type Observer struct {
 
 	conns map[string]*vty.Conn
 	seen  map[key]history
+	// looks counts them.
+	looks int
+	// version of the bgpd that is connected; empty: it hasn't been asked yet.
+	version string
+	last    whole
+}
+
+// whole is what the last look found that asked bgpd for everything. The zero value
+// stands for none.
+type whole struct {
+	glance   glance
+	sessions []report.Session
+	watched  map[key]bool
+	// covered: the glance shows all neighbors.
+	covered bool
+	look    int
+	// applied is the configuration that was applied then.
+	applied string
 }
 
 // Run looks until the context ends.
 func (o *Observer) Run(ctx context.Context) {
-	o.conns = map[string]*vty.Conn{}
-	o.recall(o.Before)
+	o.begin()
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
 	defer o.closeAll()
@@ -62,32 +94,36 @@ func (o *Observer) Run(ctx context.Context) {
 	}
 }
 
+func (o *Observer) begin() {
+	o.conns = map[string]*vty.Conn{}
+	o.recall(o.Before)
+}
+
 func (o *Observer) look(ctx context.Context) {
+	o.looks++
 	alive := make(map[string]bool, len(o.Daemons))
 	var why error
 	for _, daemon := range o.Daemons {
 		err := o.ping(ctx, daemon)
 		alive[daemon] = err == nil
-		if daemon == "bgpd" {
+		if daemon == bgpDaemon {
 			why = err
 		}
 	}
 	var sessions []report.Session
-	var version string
-	if alive["bgpd"] {
-		if sessions, version, why = o.askBGP(); why != nil {
-			alive["bgpd"] = false
+	if alive[bgpDaemon] {
+		if sessions, why = o.askBGP(); why != nil {
+			alive[bgpDaemon] = false
 		}
 	}
-	o.publish(alive, sessions, version, why)
+	o.publish(alive, sessions, why)
 }
 
-// ping uses a command of no effect on a connection that is kept: if the
-// connection breaks, the daemon is another one.
+// ping makes sure of a connection that is kept: if it breaks, the daemon is another
+// one.
 func (o *Observer) ping(ctx context.Context, daemon string) error {
 	if conn := o.conns[daemon]; conn != nil {
-		_, err := conn.Exec("enable")
-		if err == nil {
+		if o.answers(daemon, conn) {
 			return nil
 		}
 		o.drop(daemon)
@@ -101,41 +137,108 @@ func (o *Observer) ping(ctx context.Context, daemon string) error {
 	return nil
 }
 
-func (o *Observer) askBGP() ([]report.Session, string, error) {
-	conn := o.conns["bgpd"]
-	output, err := conn.Exec("show version")
+// answers is true of one that needn't be asked at this look; others are by a command
+// of no effect. bgpd is asked for its sessions at each look.
+func (o *Observer) answers(daemon string, conn *vty.Conn) bool {
+	if conn.HungUp() {
+		return false
+	}
+	if daemon == bgpDaemon || o.looks%pingEvery != 0 {
+		return true
+	}
+	_, err := conn.Exec("enable")
+	return err == nil
+}
+
+func (o *Observer) askBGP() ([]report.Session, error) {
+	if o.version == "" {
+		output, err := o.ask("show version")
+		if err != nil {
+			return nil, err
+		}
+		if f := strings.Fields(output); len(f) > 1 {
+			o.version = f[1]
+		}
+	}
+	output, err := o.ask(showSummary)
+	if err != nil && !isRefused(err) {
+		return nil, err
+	}
+	now, applied := parseSummary(output), o.applied()
+	if o.changed(now, applied) {
+		return o.askAll(now, applied)
+	}
+	sessions := o.last.sessions
+	if len(o.last.watched) > 0 {
+		sessions = slices.Clone(sessions)
+		o.askPaths(sessions)
+	}
+	return sessions, nil
+}
+
+// askAll that is to know of the neighbors.
+func (o *Observer) askAll(now glance, applied string) ([]report.Session, error) {
+	o.last = whole{}
+	output, err := o.ask(showNeighbors)
+	if isRefused(err) { // no BGP instance yet
+		return nil, nil
+	}
 	if err != nil {
-		o.drop("bgpd")
-		return nil, "", err
-	}
-	version := ""
-	if f := strings.Fields(output); len(f) > 1 {
-		version = f[1]
-	}
-	output, err = conn.Exec(showNeighbors)
-	var refused *vty.CommandError
-	if errors.As(err, &refused) { // no BGP instance yet
-		return nil, version, nil
-	}
-	if err != nil {
-		o.drop("bgpd")
-		return nil, version, err
+		return nil, err
 	}
 	neighbors, err := parseNeighbors(output)
 	if err != nil {
-		return nil, version, err
+		return nil, err
 	}
 	sessions := o.sessions(neighbors, o.Now())
-	if err := o.addBFD(sessions, watchedBy(neighbors)); err != nil && o.Log != nil {
-		o.Log.Debug("bfdd does not say how the paths are", "error", err)
+	o.last = whole{
+		glance: now, sessions: sessions, watched: watchedBy(neighbors), covered: now.covers(neighbors), look: o.looks, applied: applied,
 	}
-	return sessions, version, nil
+	o.askPaths(sessions)
+	return sessions, nil
 }
 
-func (o *Observer) publish(alive map[string]bool, sessions []report.Session, version string, why error) {
+// ask bgpd. One that doesn't answer is another one afterwards.
+func (o *Observer) ask(command string) (string, error) {
+	output, err := o.conns[bgpDaemon].Exec(command)
+	if err != nil && !isRefused(err) {
+		o.drop(bgpDaemon)
+	}
+	return output, err
+}
+
+func isRefused(err error) bool {
+	var refused *vty.CommandError
+	return errors.As(err, &refused)
+}
+
+// changed says whether bgpd has to be asked for everything: a glance shows something
+// else, or not all that can change, or an apply has changed what it doesn't show.
+func (o *Observer) changed(now glance, applied string) bool {
+	every := wholeEvery
+	if !now.up() {
+		every = wholeEveryDown
+	}
+	return !o.last.covered || o.looks-o.last.look >= every || o.last.applied != applied || !now.equal(o.last.glance)
+}
+
+// applied is the hash of what the loop has applied.
+func (o *Observer) applied() (hash string) {
+	o.Publish(func(r *report.Report) { hash = r.AppliedHash })
+	return hash
+}
+
+// askPaths puts BFD's view into sessions.
+func (o *Observer) askPaths(sessions []report.Session) {
+	if err := o.addBFD(sessions, o.last.watched); err != nil && o.Log != nil {
+		o.Log.Debug("bfdd does not say how the paths are", "error", err)
+	}
+}
+
+func (o *Observer) publish(alive map[string]bool, sessions []report.Session, why error) {
 	o.Publish(func(r *report.Report) {
 		r.FRR.Daemons = alive
-		r.FRR.Version = version
+		r.FRR.Version = o.version
 		if why == nil {
 			r.Sessions = sessions
 			return
@@ -162,7 +265,7 @@ func (o *Observer) down(sessions []report.Session) []report.Session {
 		}
 		marked = append(marked, s)
 	}
-	o.seen = nil
+	o.seen, o.last = nil, whole{}
 	return marked
 }
 
@@ -177,6 +280,9 @@ func (o *Observer) drop(daemon string) {
 		_ = conn.Close()
 		delete(o.conns, daemon)
 		o.Changed(daemon)
+	}
+	if daemon == bgpDaemon {
+		o.version, o.last = "", whole{}
 	}
 }
 

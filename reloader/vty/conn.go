@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -95,6 +96,28 @@ func (c *Conn) Configure(commands []string) error {
 
 // Broken says whether the connection can no longer be used.
 func (c *Conn) Broken() bool { return c.err != nil }
+
+// HungUp says whether the daemon has closed the connection, as the kernel does for one
+// that ends. It asks nothing: a daemon that hangs hasn't hung up.
+func (c *Conn) HungUp() bool {
+	if c.err != nil {
+		return true
+	}
+	socket, ok := c.conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	up := false
+	err = raw.Control(func(fd uintptr) {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		up = n > 0 || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EINTR)
+	})
+	return err != nil || !up
+}
 
 // Close ends the connection.
 func (c *Conn) Close() error {

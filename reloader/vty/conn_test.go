@@ -149,6 +149,29 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+// A daemon that ends hangs up; one that says nothing hasn't.
+func TestHungUp(t *testing.T) {
+	c := dial(t, daemon(t, ok, "answer"+ok, "close"))
+	if _, err := c.Exec("show something"); err != nil || c.HungUp() {
+		t.Fatalf("hung up while it answers: %v", err)
+	}
+	if _, err := c.conn.Write([]byte("bye\x00")); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(5 * time.Second); !c.HungUp(); {
+		if time.Now().After(end) {
+			t.Fatal("the end of a daemon wasn't seen")
+		}
+	}
+	if c.Broken() {
+		t.Error("a look has broken the connection")
+	}
+	c.Close()
+	if !c.HungUp() {
+		t.Error("a closed connection is up")
+	}
+}
+
 func TestDialNobody(t *testing.T) {
 	if _, err := Dial(t.Context(), "bgpd", filepath.Join(t.TempDir(), "none"), time.Second); err == nil || !strings.HasPrefix(err.Error(), "bgpd: ") {
 		t.Error(err)
