@@ -47,6 +47,7 @@ type options struct {
 	services []int
 	runs     int
 	scale    bool
+	rest     bool
 	output   string
 	docs     string
 }
@@ -64,9 +65,13 @@ func main() {
 	flag.Func("services", "with -scale: numbers of Services", numbers(&o.services))
 	flag.IntVar(&o.runs, "runs", 40, "runs of each measurement of single Services")
 	flag.BoolVar(&o.scale, "scale", false, "measure what many nodes cost manager, API server and agent instead")
+	flag.BoolVar(&o.rest, "rest", false, "measure only what a reloader costs that observes sessions, and FRR with it; writes no page")
 	flag.StringVar(&o.output, "o", "dist/bench.json", "file for the figures")
 	flag.StringVar(&o.docs, "docs", "", "directory of the documentation: tables are written into its performance.md, plots into its images")
 	flag.Parse()
+	if o.rest {
+		o.docs = ""
+	}
 	ctrllog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	work := run
@@ -126,10 +131,13 @@ func loadAverage() string {
 func run(ctx context.Context, o options) error {
 	report := Report{Time: time.Now().UTC(), Processors: runtime.NumCPU(), Processor: processorName(), Load: loadAverage()}
 	var others []Result
-	failed := ofSite(ctx, o, func(results []Result) error {
-		report.Results = results
-		return report.keep(o)
-	})
+	var failed error
+	if !o.rest {
+		failed = ofSite(ctx, o, func(results []Result) error {
+			report.Results = results
+			return report.keep(o)
+		})
+	}
 	for _, version := range o.versions {
 		if ctx.Err() != nil {
 			break

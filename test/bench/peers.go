@@ -134,5 +134,26 @@ func observing(ctx context.Context, version frr.Version) ([]Result, error) {
 	if err := s.settle(ctx); err != nil {
 		return nil, err
 	}
-	return s.costs(ctx, fmt.Sprintf("reloader with %d sessions", 2*observedRouters), node.Reloader, reloaderLimit)
+	return s.atRest(ctx)
+}
+
+// atRest is what observing costs the reloader, and FRR, which answers.
+func (s *site) atRest(ctx context.Context) ([]Result, error) {
+	with := fmt.Sprintf("with %d sessions", 2*observedRouters)
+	before, err := spentIn(map[string]int{"node": s.node().Box().Pid()})
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	results, err := s.costs(ctx, "reloader "+with, node.Reloader, reloaderLimit)
+	if err != nil {
+		return nil, err
+	}
+	took := time.Since(began)
+	after, err := spentIn(map[string]int{"node": s.node().Box().Pid()})
+	if err != nil {
+		return nil, err
+	}
+	share := 100 * float64(after["FRR"]-before["FRR"]) / float64(took)
+	return append(results, summary("FRR "+with+", which the reloader asks: idle CPU", "%", []float64{share}, noTarget)), nil
 }

@@ -29,10 +29,15 @@ var programs = map[string]map[string]string{
 // spending until now. A process that ends meanwhile is left out; the programs that
 // one has run (kube-proxy's nft, the reloader's vtysh) count as its own.
 func (s *site) spending() (spending, error) {
-	places := map[string]string{}
-	for place, pid := range map[string]int{
+	return spentIn(map[string]int{
 		"node": s.node().Box().Pid(), "router": s.lab.Router(routerName).Box().Pid(), "cluster": s.lab.ControlPlane().Box().Pid(),
-	} {
+	})
+}
+
+// spentIn places, each told by a process in it.
+func spentIn(pids map[string]int) (spending, error) {
+	places := map[string]string{}
+	for place, pid := range pids {
 		network, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
 		if err != nil {
 			return nil, err
