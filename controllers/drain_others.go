@@ -20,7 +20,7 @@ import (
 
 // reportedNode is what matters of a BGPNode.
 type reportedNode struct {
-	// ready: agent, reloader and FRR are alive.
+	// ready: agent, reloader and FRR are alive, and FRR runs what it should.
 	ready, drains bool
 	since         time.Time
 }
@@ -29,7 +29,7 @@ func newOthersSeen(self string) *othersSeen {
 	return &othersSeen{
 		self: self, dirty: make(chan struct{}, 1),
 		nodes: map[string]*snapshot.Node{}, ready: map[string]bool{}, reports: map[string]reportedNode{},
-		sessions: map[types.NamespacedName]string{},
+		sessions: map[types.NamespacedName]v1alpha1.BGPSessionSpec{},
 		slices:   map[types.NamespacedName]map[string]*snapshot.Slice{}, services: map[types.NamespacedName]types.NamespacedName{},
 	}
 }
@@ -51,17 +51,22 @@ func (o *othersSeen) tell(ctx context.Context, changed func(*snapshot.Others)) {
 func (o *othersSeen) others() *snapshot.Others {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	connected := map[string]bool{}
-	for _, node := range o.sessions {
-		connected[node] = true
+	connected := map[string]map[string]struct{}{}
+	for _, session := range o.sessions {
+		if connected[session.Node] == nil {
+			connected[session.Node] = map[string]struct{}{}
+		}
+		connected[session.Node][session.Peer] = struct{}{}
 	}
 	others := &snapshot.Others{Since: o.reports[o.self].since, Slices: maps.Clone(o.slices)}
 	for _, name := range slices.Sorted(maps.Keys(o.nodes)) {
 		report := o.reports[name]
-		if name == o.self || !o.ready[name] || !report.ready || !connected[name] {
+		if name == o.self || !o.ready[name] || !report.ready || len(connected[name]) == 0 {
 			continue
 		}
-		others.Nodes = append(others.Nodes, snapshot.Other{Node: o.nodes[name], Drains: report.drains, Since: report.since})
+		others.Nodes = append(others.Nodes, snapshot.Other{
+			Node: o.nodes[name], Drains: report.drains, Since: report.since, Sessions: connected[name],
+		})
 	}
 	return others
 }
@@ -81,7 +86,7 @@ func (o *othersSeen) set(object any) {
 		up := object.Status.State == v1alpha1.SessionEstablished
 		_, was := o.sessions[keyOf(object)]
 		if changed = up != was; up {
-			o.sessions[keyOf(object)] = object.Spec.Node
+			o.sessions[keyOf(object)] = object.Spec
 		} else {
 			delete(o.sessions, keyOf(object))
 		}

@@ -167,7 +167,7 @@ type othersSeen struct {
 	nodes    map[string]*snapshot.Node
 	ready    map[string]bool
 	reports  map[string]reportedNode
-	sessions map[types.NamespacedName]string // the node of each that is Established
+	sessions map[types.NamespacedName]v1alpha1.BGPSessionSpec // of each that is Established
 	slices   map[types.NamespacedName]map[string]*snapshot.Slice
 	services map[types.NamespacedName]types.NamespacedName // of each slice
 }

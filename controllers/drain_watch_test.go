@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -8,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/snapshot"
 )
 
@@ -44,4 +47,53 @@ func TestOtherSliceKeepsReadyEndpoints(t *testing.T) {
 	if pod, err := otherSlice(&corev1.Pod{}); err != nil || pod == nil {
 		t.Error(pod, err)
 	}
+}
+
+// Another node is one that may take over while it is Ready, FRR runs what it should, and
+// a session of its is up; by which peers it has its sessions is told.
+func TestOthersSeen(t *testing.T) {
+	o := newOthersSeen("node-a")
+	session := func(node, peer string, state v1alpha1.SessionState) *v1alpha1.BGPSession {
+		return &v1alpha1.BGPSession{
+			ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SessionName(node, peer)},
+			Spec:       v1alpha1.BGPSessionSpec{Node: node, Peer: peer}, Status: v1alpha1.BGPSessionStatus{State: state},
+		}
+	}
+	report := func(programmed metav1.ConditionStatus) *v1alpha1.BGPNode {
+		return &v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "node-b"}, Status: v1alpha1.BGPNodeStatus{Conditions: []metav1.Condition{
+			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}, {Type: v1alpha1.ConditionProgrammed, Status: programmed},
+		}}}
+	}
+	expect := func(what string, peers ...string) {
+		t.Helper()
+		others := o.others()
+		if (len(others.Nodes) == 1) != (len(peers) > 0) {
+			t.Fatalf("%s: %+v", what, others.Nodes)
+		}
+		if len(peers) > 0 && !slices.Equal(slices.Sorted(maps.Keys(others.Nodes[0].Sessions)), peers) {
+			t.Errorf("%s: sessions %v, want %v", what, others.Nodes[0].Sessions, peers)
+		}
+	}
+	for _, name := range []string{"node-a", "node-b"} {
+		o.set(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{
+			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
+		}})
+	}
+	o.set(report(metav1.ConditionTrue))
+	o.set(session("node-a", "tor-a", v1alpha1.SessionEstablished))
+	expect("no session")
+	o.set(session("node-b", "tor-b", v1alpha1.SessionEstablished))
+	o.set(session("node-b", "red", v1alpha1.SessionEstablished))
+	before := o.others()
+	expect("two sessions", "red", "tor-b")
+	o.set(session("node-b", "red", v1alpha1.SessionActive))
+	expect("one is down", "tor-b")
+	if len(before.Nodes[0].Sessions) != 2 {
+		t.Error("what was told before has changed")
+	}
+	o.set(report(metav1.ConditionFalse))
+	expect("FRR doesn't run what it should")
+	o.set(report(metav1.ConditionTrue))
+	o.remove(session("node-b", "tor-b", v1alpha1.SessionEstablished))
+	expect("the last is gone")
 }

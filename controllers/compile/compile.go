@@ -87,11 +87,13 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		c.frames++
 	}
 	relay := c.relay.desired(s)
+	kept, takers := c.kept()
 	result := &Result{
 		Config:   c.frame.withNetworks(c.sum.networks),
 		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
-		Kept:     c.kept(),
+		Kept:     kept,
+		Takers:   takers,
 		Snippets: c.policy.Snippets,
 		Relay:    relay,
 		Relayed:  c.relay.learns(relay),

@@ -19,6 +19,7 @@ const gracefulShutdown community = 0xFFFF0000
 type drain struct {
 	stage snapshot.DrainStage
 	held  *snapshot.Applied
+	kept  *snapshot.Kept
 	// others that are there when this one goes; known says that they are.
 	others []*relief
 	known  bool
@@ -27,14 +28,16 @@ type drain struct {
 
 // relief is another node, which may announce what this one gives up.
 type relief struct {
-	name   string
-	inputs snapshot.Snapshot
-	once   sync.Once
-	policy *Policy
+	name string
+	// sessions are the peers with which it has an Established session.
+	sessions map[string]struct{}
+	inputs   snapshot.Snapshot
+	once     sync.Once
+	policy   *Policy
 }
 
 func newDrain(s *snapshot.Snapshot) drain {
-	d := drain{stage: s.Drain.Stage, held: s.Drain.Held}
+	d := drain{stage: s.Drain.Stage, held: s.Drain.Held, kept: s.Drain.Kept}
 	if s.Others == nil || d.stage != snapshot.DrainWithdrawn {
 		return d
 	}
@@ -45,7 +48,7 @@ func newDrain(s *snapshot.Snapshot) drain {
 			continue
 		}
 		// What only that node knows, its passwords and interfaces, is unknown here.
-		d.others = append(d.others, &relief{name: other.Node.Name, inputs: snapshot.Snapshot{
+		d.others = append(d.others, &relief{name: other.Node.Name, sessions: other.Sessions, inputs: snapshot.Snapshot{
 			Node: other.Node, Settings: s.Settings, Pools: s.Pools, Peers: s.Peers,
 			Advertisements: s.Advertisements, Communities: s.Communities, BFDProfiles: s.BFDProfiles,
 		}})
@@ -92,15 +95,41 @@ func (d *drain) leaves(line Line, address netip.Addr, s Subject) bool {
 	}
 	s.Slices = d.slices[s.Service.Key]
 	for _, vrf := range line.class.vrfs[frrtemplates.FamilyOf(address)] {
-		if !slices.ContainsFunc(d.others, func(r *relief) bool { return r.announces(address, vrf, s) }) {
+		if !slices.ContainsFunc(d.others, func(r *relief) bool {
+			return d.kept.Counts(s.Service.Key, r.name) && r.announces(address, vrf, s)
+		}) {
 			return false
 		}
 	}
 	return true
 }
 
-// announces says whether that node announces a Service's address in a VRF and will go
-// on doing so, as far as its objects tell: an endpoint that terminates is as good as gone.
+// takers are the other nodes that are able to announce a Service, or a part of it, which
+// this one announces though it has withdrawn: whether they count yet or not.
+func (d *drain) takers(s Subject, lines []Line) (names []string) {
+	if d.stage != snapshot.DrainWithdrawn || len(lines) == 0 {
+		return nil
+	}
+	s.Slices = d.slices[s.Service.Key]
+	for _, r := range d.others {
+		if slices.ContainsFunc(s.Service.Addresses, func(address netip.Addr) bool { return r.takes(address.Unmap(), s, lines) }) {
+			names = append(names, r.name)
+		}
+	}
+	return names
+}
+
+func (r *relief) takes(address netip.Addr, s Subject, lines []Line) bool {
+	return slices.ContainsFunc(lines, func(line Line) bool {
+		return line.Prefix.Contains(address) && slices.ContainsFunc(line.class.vrfs[frrtemplates.FamilyOf(address)], func(vrf string) bool {
+			return r.announces(address, vrf, s)
+		})
+	})
+}
+
+// announces says whether that node announces a Service's address in a VRF, over a
+// session that is up, and will go on doing so, as far as its objects tell: an endpoint
+// that terminates is as good as gone.
 func (r *relief) announces(address netip.Addr, vrf string, s Subject) bool {
 	family := frrtemplates.FamilyOf(address)
 	if s.Service.Local && !hasReady(s.Slices, r.name, family) {
@@ -108,7 +137,15 @@ func (r *relief) announces(address netip.Addr, vrf string, s Subject) bool {
 	}
 	r.once.Do(func() { r.policy = NewPolicy(&r.inputs) })
 	return slices.ContainsFunc(r.policy.Service(s).Lines, func(line Line) bool {
-		return line.Prefix.Contains(address) && slices.Contains(line.class.vrfs[family], vrf)
+		return line.Prefix.Contains(address) && r.reaches(line.class.peers[family], vrf)
+	})
+}
+
+// reaches says whether one of these peers is in the VRF and has its session.
+func (r *relief) reaches(peers []string, vrf string) bool {
+	return slices.ContainsFunc(r.policy.Peers, func(peer *Peer) bool {
+		_, up := r.sessions[peer.Name]
+		return up && peer.VRF == vrf && slices.Contains(peers, peer.Name)
 	})
 }
 
@@ -121,17 +158,21 @@ func hasReady(all map[string]*snapshot.Slice, node string, family frrtemplates.F
 	return false
 }
 
-// kept are the Services that the node goes on announcing though it has withdrawn.
-func (c *Compiler) kept() []types.NamespacedName {
+// kept are the Services that the node goes on announcing though it has withdrawn, and
+// who could take over each.
+func (c *Compiler) kept() (kept []types.NamespacedName, takers map[types.NamespacedName][]string) {
 	if c.policy.drain.stage != snapshot.DrainWithdrawn {
-		return nil
+		return nil, nil
 	}
-	var kept []types.NamespacedName
+	takers = map[types.NamespacedName][]string{}
 	for key, m := range c.services {
 		if len(m.decision.Lines) > 0 {
 			kept = append(kept, key)
 		}
+		if len(m.decision.takers) > 0 {
+			takers[key] = m.decision.takers
+		}
 	}
 	slices.SortFunc(kept, compareKeys)
-	return kept
+	return kept, takers
 }

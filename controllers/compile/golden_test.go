@@ -2,6 +2,7 @@ package compile_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -23,7 +24,8 @@ var update = flag.Bool("update", false, "rewrite the goldens with what comes out
 
 // A golden is one rule: the file's name is the rule, its comment says why.
 // Input: objects.yaml, situation.yaml (optional) and applied.conf (optional).
-// Output: frr.conf, issues, withheld; and relay.json where the golden is about it.
+// Output: frr.conf, issues, withheld; relay.json where the golden is about it, and of a
+// node that has withdrawn what it keeps, with the nodes that are able to take it over.
 type golden struct {
 	file    string
 	archive *txtar.Archive
@@ -71,10 +73,13 @@ func (g golden) compile(t testing.TB, documents []string) map[string]string {
 	if objects := g.section("objects.yaml"); strings.Contains(objects, "kind: FlowPolicy") || strings.Contains(objects, "pathMTURelay") {
 		got["relay.json"] = showRelay(t, result)
 	}
+	if drainStages[where.Drain] == snapshot.DrainWithdrawn {
+		got["kept"] = showKept(result)
+	}
 	return got
 }
 
-var outputs = []string{"frr.conf", "issues", "withheld", "relay.json"}
+var outputs = []string{"frr.conf", "issues", "withheld", "relay.json", "kept"}
 
 func showRelay(t testing.TB, result *compile.Result) string {
 	t.Helper()
@@ -97,6 +102,14 @@ func showWithheld(result *compile.Result) string {
 	var b strings.Builder
 	for _, w := range result.Withheld {
 		fmt.Fprintf(&b, "%s %s\n", w.Service, w.Why)
+	}
+	return b.String()
+}
+
+func showKept(result *compile.Result) string {
+	var b strings.Builder
+	for _, key := range result.Kept {
+		fmt.Fprintf(&b, "%s: %s\n", key, cmp.Or(strings.Join(result.Takers[key], ", "), "nobody"))
 	}
 	return b.String()
 }

@@ -64,6 +64,11 @@ type situation struct {
 	// did: absent from it are those that don't drain, "" is not known.
 	Since  string            `json:"since"`
 	Others map[string]string `json:"others"`
+	// Sessions are the peers with which another node has an Established session; a node
+	// that isn't in it has all. Kept are the Services that this one keeps, by key, with
+	// the nodes that count for each.
+	Sessions map[string][]string `json:"sessions"`
+	Kept     map[string][]string `json:"kept"`
 	// SecretsUnreadable is as in the manager.
 	SecretsUnreadable bool `json:"secretsUnreadable"`
 }
@@ -137,7 +142,7 @@ func addDrain(s *snapshot.Snapshot, documents []string, where situation) error {
 	if where.Drain == "" {
 		return nil
 	}
-	s.Drain = snapshot.Drain{Stage: drainStages[where.Drain], Held: s.Applied}
+	s.Drain = snapshot.Drain{Stage: drainStages[where.Drain], Held: s.Applied, Kept: keptOf(where)}
 	if where.OthersUnknown {
 		return nil
 	}
@@ -153,11 +158,37 @@ func addDrain(s *snapshot.Snapshot, documents []string, where situation) error {
 		}
 		if all.Node != nil && all.Node.Name != cmp.Or(where.Node, defaultNode) {
 			since, drains := where.Others[all.Node.Name]
-			s.Others.Nodes = append(s.Others.Nodes, snapshot.Other{Node: all.Node, Drains: drains, Since: parseTime(since)})
+			s.Others.Nodes = append(s.Others.Nodes, snapshot.Other{Node: all.Node, Drains: drains, Since: parseTime(since), Sessions: sessionsOf(s, where, all.Node.Name)})
 		}
 	}
 	slices.SortFunc(s.Others.Nodes, func(a, b snapshot.Other) int { return cmp.Compare(a.Node.Name, b.Node.Name) })
 	return nil
+}
+
+func keptOf(where situation) *snapshot.Kept {
+	if where.Kept == nil {
+		return nil
+	}
+	kept := snapshot.Kept{}
+	for key, nodes := range where.Kept {
+		namespace, name, _ := strings.Cut(key, "/")
+		kept[types.NamespacedName{Namespace: namespace, Name: name}] = nodes
+	}
+	return &kept
+}
+
+// sessionsOf another node.
+func sessionsOf(s *snapshot.Snapshot, where situation, node string) map[string]struct{} {
+	up := map[string]struct{}{}
+	for _, name := range where.Sessions[node] {
+		up[name] = struct{}{}
+	}
+	if _, told := where.Sessions[node]; !told {
+		for _, peer := range s.Peers {
+			up[peer.Name] = struct{}{}
+		}
+	}
+	return up
 }
 
 var drainStages = map[string]snapshot.DrainStage{"Graceful": snapshot.DrainGraceful, "Withdrawn": snapshot.DrainWithdrawn}

@@ -20,8 +20,11 @@ type Result struct {
 	// not announce, with the first reason why not, sorted by key.
 	Withheld []Withheld
 	// Kept are the Services that a draining node goes on announcing, as no other node
-	// can, sorted.
+	// does as far as is known, sorted.
 	Kept []types.NamespacedName
+	// Takers are the nodes that are able to announce one of Kept, sorted: those that
+	// don't count yet (snapshot.Kept), or not in all of its VRFs or for all its addresses.
+	Takers map[types.NamespacedName][]string
 	// Snippets that the node's FRR is to try, in their order.
 	Snippets []Snippet
 	// Origins say which object a part of the Config comes from.

@@ -21,6 +21,8 @@ type Decision struct {
 	idle []*class
 	// split are the advertisements whose aggregates give way to host routes.
 	split []int
+	// takers could announce it for a node that drains; see Result.
+	takers []string
 	// gated are the prefixes of which only a closed gate decided.
 	gated []netip.Prefix
 }
@@ -66,6 +68,7 @@ func compileService(s Subject, policy *Policy, gate gate) Decision {
 	if len(d.Lines) > 0 {
 		d.Why = ""
 	}
+	d.takers = policy.drain.takers(s, d.Lines)
 	return d
 }
 

@@ -12,7 +12,7 @@ import (
 type Facts struct {
 	Now    time.Time
 	Limits snapshot.DrainLimits
-	// Kept counts the Services that no other node can announce.
+	// Kept counts the Services that no other node is known to announce.
 	Kept int
 	// Connections that the node still owns; nil: nobody counts them.
 	Connections *int64
@@ -53,7 +53,7 @@ func (s State) Judge(f Facts) Verdict {
 	case f.Kept > 0:
 		return Verdict{
 			Stage: v1alpha1.DrainServing, Reason: v1alpha1.ReasonLastHolder,
-			Message: "no other node can announce the Services in status.drain.lastHolderOf: let their pods run elsewhere, or end the drain of another node",
+			Message: "no other node announces the Services in status.drain.lastHolderOf, as far as is known here: let their pods run elsewhere, or end the drain of another node",
 		}
 	}
 	return s.judgeConnections(f, s.Confirmed.Add(f.Limits.Connections))

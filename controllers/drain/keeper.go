@@ -32,7 +32,8 @@ type Keeper struct {
 	// that FRR runs.
 	handed  []string
 	applied string
-	kept    []types.NamespacedName
+	// keeps what no other node is known to announce.
+	keeps takeover
 }
 
 // New makes a Keeper that goes on with what save was given last, nil for nothing.
@@ -65,6 +66,9 @@ func (k *Keeper) Step(s *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	}
 	copied := *s
 	copied.Drain = snapshot.Drain{Stage: k.state.ForSnapshot(), Held: k.held}
+	if k.state.Stage == Withdrawn {
+		copied.Drain.Kept = k.keeps.snapshot(k.clock.Now(), k.settles())
+	}
 	return &copied, err
 }
 
@@ -88,29 +92,29 @@ func (k *Keeper) enter(next State) error {
 		return fmt.Errorf("the state of the drain can't be kept: %w", err)
 	}
 	if next.Stage != k.state.Stage {
-		k.handed, k.kept = nil, nil
+		k.handed, k.keeps = nil, takeover{}
 	}
 	k.state = next
 	return nil
 }
 
 // Handed takes the configuration that the reloader was handed: its hash, whether it
-// announces anything, and which Services are kept. What was kept and no longer is
-// must be withdrawn in its turn.
-func (k *Keeper) Handed(hash string, announces bool, kept []types.NamespacedName) {
+// announces anything, which Services are kept, and who is able to take them over. What
+// was kept and no longer is must be withdrawn in its turn.
+func (k *Keeper) Handed(hash string, announces bool, kept []types.NamespacedName, takers map[types.NamespacedName][]string) {
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.moment.Announces = announces
-	if slices.ContainsFunc(k.kept, func(key types.NamespacedName) bool { return !slices.Contains(kept, key) }) {
+	if k.keeps.gone(kept) {
 		k.handed, k.state.Confirmed = nil, time.Time{}
 		if data, err := json.Marshal(k.state); err == nil {
 			_ = k.save(data) // without it the next agent trusts the earlier confirmation
 		}
 	}
-	k.kept = kept
+	k.keeps.saw(kept, takers, k.clock.Now())
 	if !slices.Contains(k.handed, hash) {
 		k.handed = append(k.handed, hash)
 	}
@@ -144,7 +148,7 @@ func (k *Keeper) MayEnd() (now bool, in, converge time.Duration) {
 	switch {
 	case k.state.Stage == None:
 		return true, 0, converge
-	case k.state.Stage != Withdrawn || k.state.Confirmed.IsZero() || len(k.kept) > 0:
+	case k.state.Stage != Withdrawn || k.state.Confirmed.IsZero() || len(k.keeps.able) > 0:
 		return false, 0, converge
 	}
 	in = k.state.converged(k.moment.Limits).Sub(k.clock.Now())
@@ -172,8 +176,15 @@ func (k *Keeper) Next() time.Duration {
 		return time.Millisecond
 	}
 	due := k.state.Due(k.moment.Limits)
+	if k.state.Stage == Withdrawn {
+		due = k.keeps.due(k.clock.Now(), k.settles())
+	}
 	if due.IsZero() || !k.moment.OthersKnown {
 		return 0 // a change of the others steps too
 	}
 	return max(due.Sub(k.clock.Now()), time.Millisecond)
 }
+
+// settles is how long a node must have been able to take over until it does: the
+// routers get time to follow it.
+func (k *Keeper) settles() time.Duration { return max(takeoverTime, k.moment.Limits.Converge) }

@@ -19,6 +19,9 @@ type agent struct {
 	clock *testingclock.FakePassiveClock
 	saved []byte
 	fails error
+	// takers are who could take over; told is what the last snapshot said of that.
+	takers map[types.NamespacedName][]string
+	told   *snapshot.Kept
 }
 
 func (a *agent) restart(applied ...string) {
@@ -54,11 +57,12 @@ func (a *agent) step(t *testing.T, drains bool, hash string, kept ...string) sna
 	if s.Drain.Stage != snapshot.DrainNone {
 		t.Fatal("the snapshot was changed")
 	}
+	a.told = stepped.Drain.Kept
 	var keys []types.NamespacedName
 	for _, name := range kept {
 		keys = append(keys, types.NamespacedName{Name: name})
 	}
-	a.Handed(hash, true, keys)
+	a.Handed(hash, true, keys, a.takers)
 	return stepped.Drain.Stage
 }
 
@@ -165,4 +169,73 @@ func TestDamagedFile(t *testing.T) {
 	a.saved = []byte("{")
 	a.restart("203.0.113.1/32")
 	want(t, "stage", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+}
+
+// What a node keeps another one takes over when it has been able to for long enough; who
+// ceases to be able begins anew. Of what isn't kept whoever is able counts at once.
+func TestTakeover(t *testing.T) {
+	key := func(name string) types.NamespacedName { return types.NamespacedName{Name: name} }
+	a := newAgent()
+	a.step(t, true, "withdrawn", "web", "db")
+	if !a.told.Counts(key("web"), "node-b") {
+		t.Fatal("nobody counts for what isn't kept yet")
+	}
+	step := func(names ...string) {
+		t.Helper()
+		a.takers = map[types.NamespacedName][]string{key("web"): names}
+		a.step(t, true, "withdrawn", "web", "db")
+	}
+	counts := func(node string, want bool) {
+		t.Helper()
+		if got := a.told.Counts(key("web"), node); got != want {
+			t.Fatalf("%s counts: %t", node, got)
+		}
+	}
+	settles := max(takeoverTime, snapshot.DefaultConvergeTime)
+	step("node-b")
+	want(t, "the wait", a.Next(), settles)
+	a.after(settles / 2)
+	step("node-b", "node-c")
+	counts("node-b", false)
+	want(t, "the wait", a.Next(), settles/2)
+	a.after(settles / 2)
+	step("node-c")
+	counts("node-b", true)
+	counts("node-c", false)
+	if a.told.Counts(key("db"), "node-b") || !a.told.Counts(key("other"), "node-b") {
+		t.Error("it counts for another Service that is kept, or not for one that isn't")
+	}
+	step("node-b", "node-c")
+	counts("node-b", false)
+	before := a.told
+	step("node-b", "node-c")
+	if a.told != before {
+		t.Error("the same is told as something new: everything would be compiled again")
+	}
+	a.after(settles / 2)
+	step("node-b", "node-c")
+	counts("node-c", true)
+	a.after(settles / 2)
+	step("node-b", "node-c")
+	counts("node-b", true)
+	want(t, "the wait where all count", a.Next(), time.Duration(0))
+	a.step(t, true, "gone")
+	a.step(t, true, "gone")
+	if a.told != nil {
+		t.Errorf("%v is kept", *a.told)
+	}
+}
+
+// A convergeTime of 0 doesn't make a node count at once: what its agent says comes later.
+func TestTakeoverTakesItsTime(t *testing.T) {
+	var keeps takeover
+	key := types.NamespacedName{Name: "web"}
+	keeps.saw([]types.NamespacedName{key}, map[types.NamespacedName][]string{key: {"node-b"}}, start)
+	k := Keeper{keeps: keeps}
+	if kept := keeps.snapshot(start.Add(k.settles()-1), k.settles()); kept.Counts(key, "node-b") {
+		t.Error("it counts too early")
+	}
+	if kept := keeps.snapshot(start.Add(k.settles()), k.settles()); k.settles() <= 0 || !kept.Counts(key, "node-b") {
+		t.Error("it never counts")
+	}
 }

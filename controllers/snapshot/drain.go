@@ -35,6 +35,22 @@ type Drain struct {
 	// Held is what was applied when the node's agent began: while the Others are not
 	// known, a node that has withdrawn goes on with that and with nothing else.
 	Held *Applied
+	// Kept is nil where the node has nothing left to keep. It is replaced, never changed.
+	Kept *Kept
+}
+
+// Kept are the Services that a node goes on announcing though it has withdrawn, each
+// with the nodes that have been able to take it over for long enough to announce it. Of
+// any other Service a node that is able to counts at once.
+type Kept map[types.NamespacedName][]string
+
+// Counts says whether a node that is able to announce a Service counts as one that does.
+func (k *Kept) Counts(service types.NamespacedName, node string) bool {
+	if k == nil {
+		return true
+	}
+	proven, kept := (*k)[service]
+	return !kept || slices.Contains(proven, node)
 }
 
 // Others are the nodes that could take over from a draining one.
@@ -54,6 +70,8 @@ type Other struct {
 	// Drains: it gives its routes up too, and has said so since Since; zero: it hasn't.
 	Drains bool
 	Since  time.Time
+	// Sessions are the BGPPeers with which it has an Established session.
+	Sessions map[string]struct{}
 }
 
 // Trigger is what drains a node.

@@ -195,6 +195,53 @@ var _ = Describe("A node that drains", func() {
 		expectNoReset(ctx)
 	}, SpecTimeout(2*specTimeout))
 
+	It("N11 keeps what another node has no session for, and until that has had the time to announce it", func(ctx SpecContext) {
+		const converge = 4 * time.Second
+		mayReset("tor-a")
+		drainTimes(ctx, converge, 0)
+		create(ctx, lab.Pool("public", block4, block6), advertisement("gold", "public", []string{peerName("tor-a", router.IPv4)}))
+		podOn(ctx, "node1", "web")
+		podOn(ctx, "node2", "web")
+		svc := onlyIPv4.service("web")
+		svc.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
+		create(ctx, svc)
+		addr := addressOf(ctx, svc)
+		expectAt(ctx, "tor-a", addr, "node1", "node2")
+
+		By("node2 loses its session with the one router that gets the route, and keeps all others")
+		tor, node2 := site.Router("tor-a"), site.NodeAddresses(router.IPv4, "node2")[0]
+		DeferCleanup(func(ctx context.Context) { Expect(tor.Enable(ctx, node2)).To(Succeed()) })
+		Expect(tor.Disable(ctx, node2)).To(Succeed())
+		expectAt(ctx, "tor-a", addr, "node1")
+		Eventually(ctx, sessionStatus).WithArguments(ctx, v1alpha1.SessionName("node2", peerName("tor-a", router.IPv4))).Should(
+			HaveField("State", Not(Equal(v1alpha1.SessionEstablished))))
+		Expect(sessionStatus(ctx, v1alpha1.SessionName("node2", peerName("tor-b", router.IPv4)))).To(HaveField("State", Equal(v1alpha1.SessionEstablished)))
+		wires := captures()
+
+		By("node1 drains: it is the last holder")
+		drainNode(ctx, "node1", "true")
+		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionSafeToShutdown).Should(HavePrefix("False LastHolder"))
+		Expect(lastHolderOf(ctx, "node1")).To(Equal([]string{"default/web"}))
+		Consistently(ctx, hopsAt).WithArguments(ctx, tor, addr).Should(Equal(site.NodeAddresses(router.IPv4, "node1")))
+		told := wires["tor-a"]
+		Expect(messages(told, withdraws(lab.HostRoute(addr)))).To(BeEmpty())
+
+		By("the session is back: node2 takes over, and node1 goes when the routers have had their time")
+		Expect(tor.Enable(ctx, node2)).To(Succeed())
+		Eventually(ctx, hopsAt).WithArguments(ctx, tor, addr).WithTimeout(patience).Should(ContainElement(node2))
+		expectAt(ctx, "tor-a", addr, "node2")
+		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionSafeToShutdown).Should(HavePrefix("True"))
+		taken := messages(told, func(m wire.Message) bool {
+			return m.From == node2 && slices.Contains(m.Announced, lab.HostRoute(addr))
+		})
+		gone := messages(told, func(m wire.Message) bool {
+			return slices.Contains(site.NodeAddresses(router.IPv4, "node1"), m.From) && withdraws(lab.HostRoute(addr))(m)
+		})
+		Expect(taken).NotTo(BeEmpty())
+		Expect(gone).NotTo(BeEmpty())
+		Expect(gone[0].At.Sub(taken[0].At)).To(BeNumerically(">=", converge-time.Second), "node1 withdrew too early")
+	}, SpecTimeout(2*specTimeout))
+
 	It("X5 kubectl herald drain --wait ends when the node is safe to shut down, and undrain brings it back", func(ctx SpecContext) {
 		drainTimes(ctx, time.Second, 0)
 		addrs := announcedDualStack(ctx, "web")
