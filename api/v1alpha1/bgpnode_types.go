@@ -22,11 +22,19 @@ type BGPNodeStatus struct {
 	// +optional
 	Routes *RouteCount `json:"routes,omitempty"`
 	// issues are the objects that this node refuses, wholly or in part.
-	// At most 64 are listed.
+	// At most 64 are listed: first those of the node as a whole, then refused objects,
+	// objects of which something has no effect, and single Services.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=64
 	Issues []NodeIssue `json:"issues,omitempty"`
+	// issuesLeftOut counts by reason those that are beyond the 64. Absent where there
+	// is none. A change of the counts alone is written at most once a minute.
+	// +optional
+	// +listType=map
+	// +listMapKey=reason
+	// +kubebuilder:validation:MaxItems=64
+	IssuesLeftOut []IssueCount `json:"issuesLeftOut,omitempty"`
 	// snippets are the FRRSnippets that the node has, in their order. Why one is
 	// refused is among the issues.
 	// +optional
@@ -65,7 +73,7 @@ const (
 	// DrainWithdrawing: the routes are withdrawn, and the routers get time to see it.
 	DrainWithdrawing DrainStage = "Withdrawing"
 	// DrainServing: nothing new comes; the node serves the connections that it owns,
-	// or Services that no other node can announce.
+	// or Services that no other node is known to announce.
 	DrainServing DrainStage = "Serving"
 	// DrainDrained: nothing is lost any more when the node goes.
 	DrainDrained DrainStage = "Drained"
@@ -87,7 +95,8 @@ type DrainStatus struct {
 	// at most once a minute, and at once when none is left.
 	// +optional
 	Connections *int64 `json:"connections,omitempty"`
-	// lastHolderOf are Services that the node goes on announcing, as no other node can.
+	// lastHolderOf are Services that the node goes on announcing, as no other node
+	// is known to.
 	// +optional
 	LastHolderOf *HeldServices `json:"lastHolderOf,omitempty"`
 }
@@ -167,6 +176,15 @@ type NodeIssue struct {
 	// message: cause and remedy.
 	// +kubebuilder:validation:MaxLength=1024
 	Message string `json:"message"`
+}
+
+// IssueCount counts issues of one reason.
+type IssueCount struct {
+	// reason of them all.
+	Reason string `json:"reason"`
+	// count of issues, at least 1.
+	// +kubebuilder:validation:Minimum=1
+	Count int32 `json:"count"`
 }
 
 // NodeSnippet says what became of a FRRSnippet on a node.

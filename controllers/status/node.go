@@ -30,7 +30,7 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 		status.DesiredHash = view.DesiredHash
 		snippets, issues := nodeSnippets(view)
 		status.Snippets = snippets
-		status.Issues = nodeIssues(slices.Concat(Issues(view), issues))
+		status.Issues, status.IssuesLeftOut = nodeIssues(slices.Concat(Issues(view), issues))
 		status.Routes = CountRoutes(view.Result.Config)
 		status.HeldBack = heldBack(view)
 		status.Drain = drainStatus(view)
@@ -62,20 +62,6 @@ func Node(view View, old v1alpha1.BGPNodeStatus, generation int64) v1alpha1.BGPN
 		set(pending())
 	}
 	return status
-}
-
-func nodeIssues(issues []compile.Issue) []v1alpha1.NodeIssue {
-	var out []v1alpha1.NodeIssue
-	for _, issue := range issues {
-		if len(out) == maxIssues {
-			break
-		}
-		out = append(out, v1alpha1.NodeIssue{
-			Kind: issue.Object.Kind, Namespace: issue.Object.Namespace, Name: issue.Object.Name,
-			Reason: issue.Reason, Message: shorten(issue.Message, maxText),
-		})
-	}
-	return out
 }
 
 // heldBack are the Services that closed gates hold back.
@@ -231,7 +217,7 @@ func CompareNode(old, next v1alpha1.BGPNodeStatus) Change {
 
 // urgentOfNode leaves out counts, hashes and the timings of successes.
 func urgentOfNode(status v1alpha1.BGPNodeStatus) v1alpha1.BGPNodeStatus {
-	status.DesiredHash, status.AppliedHash, status.Routes = "", "", nil
+	status.DesiredHash, status.AppliedHash, status.Routes, status.IssuesLeftOut = "", "", nil, nil
 	if status.HeldBack != nil {
 		status.HeldBack = &v1alpha1.HeldBack{} // that there are any is a transition
 	}
