@@ -72,6 +72,7 @@ func (f *fleet) refresh(ctx context.Context) error {
 		return err
 	}
 	f.annotations = snapshot.AnnotationsRead(inputs.Peers)
+	f.state.NoHerald = inputs.Settings == nil
 	f.state.Global = compile.NewPolicy(&inputs)
 	f.state.Policies = make([]*compile.Policy, 0, len(nodes))
 	for i := range nodes {

@@ -52,7 +52,7 @@ func flowIssue(policy, reason, text string) v1alpha1.NodeIssue {
 
 var _ = Describe("FlowPolicy status", func() {
 	BeforeEach(func() {
-		create(newNode("n1", nil), newNode("n2", nil))
+		create(newNode("n1", nil), newNode("n2", nil), newHerald())
 		runManager()
 	})
 	learns := func(nodes ...string) {
@@ -97,6 +97,27 @@ var _ = Describe("FlowPolicy status", func() {
 		Eventually(flowStatus("keep")).Should(Equal("True Accepted; True Learning; 1/1"))
 		change(newFlowPolicy("keep"), func(p *v1alpha1.FlowPolicy) { p.Spec.Mode = v1alpha1.FlowModeOff })
 		Eventually(flowStatus("keep")).Should(Equal("True Accepted; True Off; 0/1"))
+	})
+
+	It("N8 says that without a Herald object nothing is preserved, and what to do", func() {
+		learns("n1", "n2")
+		create(newFlowPolicy("keep"))
+		off := newFlowPolicy("off")
+		off.Spec.Mode = v1alpha1.FlowModeOff
+		create(off)
+		Eventually(flowStatus("keep")).Should(Equal("True Accepted; True Learning; 2/2"))
+		Expect(eventsOf("keep")()).To(BeEmpty())
+
+		change(newHerald(), func(h *v1alpha1.Herald) { h.Finalizers = nil })
+		Expect(client.IgnoreNotFound(k8s.Delete(ctx, newHerald()))).To(Succeed())
+		Eventually(flowStatus("keep")).Should(HavePrefix("True Accepted; False NoHerald; "))
+		Expect(ready("keep")()).To(And(ContainSubstring(`there is no Herald object "default"`), ContainSubstring("make one")))
+		Eventually(eventsOf("keep")).Should(ConsistOf("Warning NoHerald"))
+		Consistently(flowStatus("off")).Should(HavePrefix("True Accepted; True Off; "))
+
+		create(newHerald())
+		Eventually(flowStatus("keep")).Should(Equal("True Accepted; True Learning; 2/2"))
+		Eventually(eventsOf("keep")).Should(ConsistOf("Warning NoHerald", "Normal Learning"))
 	})
 
 	It("V9 what can't be used is told, and heals; a policy that selects nothing says so", func() {

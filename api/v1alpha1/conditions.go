@@ -117,6 +117,8 @@ const (
 	ReasonFlowsOff = "Off"
 	// ReasonRelayNotReporting: nobody vouches for a node's relay.
 	ReasonRelayNotReporting = "RelayNotReporting"
+	// ReasonNoHerald: there is no Herald object, without which relays take their rules away.
+	ReasonNoHerald = "NoHerald"
 )
 
 // Reasons of Established.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/explain"
+	"github.com/herald-lb/herald/controllers/status"
 )
 
 // nodeFlows is what a node's relay does.
@@ -43,7 +44,7 @@ The exit code is 1 if a node's relay doesn't do what it is to do.`,
 		Args:    noArguments,
 	})
 	q.ask = func(_ context.Context, in explain.Input) (answer, error) {
-		flows := flowsOf(in.States.Nodes)
+		flows := flowsOf(in)
 		return answer{
 			data:  flows,
 			print: func(out io.Writer, style style) error { return printFlows(out, style, flows) },
@@ -53,8 +54,8 @@ The exit code is 1 if a node's relay doesn't do what it is to do.`,
 	return command
 }
 
-func flowsOf(nodes map[string]*v1alpha1.BGPNode) []nodeFlows {
-	flows := []nodeFlows{}
+func flowsOf(in explain.Input) []nodeFlows {
+	flows, nodes, idle := []nodeFlows{}, in.States.Nodes, lacksHerald(in)
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
 		f := nodeFlows{Node: name, Relay: nodes[name].Status.Relay, Ready: v1alpha1.ReasonRelayNotReporting}
 		if condition := meta.FindStatusCondition(nodes[name].Status.Conditions, v1alpha1.ConditionRelayReady); condition != nil {
@@ -63,9 +64,20 @@ func flowsOf(nodes map[string]*v1alpha1.BGPNode) []nodeFlows {
 				f.Ready, f.Message = string(metav1.ConditionTrue), ""
 			}
 		}
+		if idle && f.Ready == string(metav1.ConditionTrue) {
+			f.Ready, f.Message = v1alpha1.ReasonNoHerald, status.NoHeraldMessage
+		}
 		flows = append(flows, f)
 	}
 	return flows
+}
+
+// lacksHerald says whether there is a FlowPolicy that has no effect, as there is no Herald
+// object.
+func lacksHerald(in explain.Input) bool {
+	return in.Objects.Settings() == nil && slices.ContainsFunc(in.Objects.FlowPolicies, func(p *v1alpha1.FlowPolicy) bool {
+		return p.Spec.Mode != v1alpha1.FlowModeOff
+	})
 }
 
 func printFlows(out io.Writer, style style, flows []nodeFlows) error {
@@ -99,11 +111,17 @@ func printFlows(out io.Writer, style style, flows []nodeFlows) error {
 	if err := t.print(out); err != nil {
 		return err
 	}
+	said := false
 	for _, f := range flows {
-		if f.Message != "" {
-			if _, err := fmt.Fprintf(out, "%s: %s\n", f.Node, printable(f.Message)); err != nil {
-				return err
-			}
+		line := f.Node + ": " + printable(f.Message) + "\n"
+		switch {
+		case f.Message == "", f.Ready == v1alpha1.ReasonNoHerald && said:
+			continue
+		case f.Ready == v1alpha1.ReasonNoHerald: // the same on all nodes
+			line, said = f.Message+"\n", true
+		}
+		if _, err := io.WriteString(out, line); err != nil {
+			return err
 		}
 	}
 	return nil

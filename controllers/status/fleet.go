@@ -21,6 +21,8 @@ type Fleet struct {
 	Policies []*compile.Policy
 	// Reports by node; a node without a BGPNode has none.
 	Reports map[string]NodeReport
+	// NoHerald: there is no Herald object, so that agents tell relays to do nothing.
+	NoHerald bool
 	// Established sessions; other sessions may be absent.
 	Established map[SessionKey]bool
 }

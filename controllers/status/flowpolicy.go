@@ -32,6 +32,9 @@ func ApplyFlowPolicy(policy *v1alpha1.FlowPolicy, fleet *Fleet) bool {
 	return set(&status.Conditions, v1alpha1.ConditionReady, policy.Generation, fleet.flowReady(policy, accepted, nodes)) || changed
 }
 
+// NoHeraldMessage says why no FlowPolicy has an effect, and what to do.
+const NoHeraldMessage = "there is no Herald object \"" + v1alpha1.HeraldName + "\", and without it the relays preserve nothing, as after Herald was uninstalled: make one (an empty spec will do), or delete the FlowPolicies"
+
 // flowReady says whether the policy is in force on every node.
 func (f *Fleet) flowReady(policy *v1alpha1.FlowPolicy, accepted verdict, nodes []string) verdict {
 	switch {
@@ -39,6 +42,8 @@ func (f *Fleet) flowReady(policy *v1alpha1.FlowPolicy, accepted verdict, nodes [
 		return yes(v1alpha1.ReasonFlowsOff, "spec.mode is Off: no connection is preserved by it")
 	case accepted.status != metav1.ConditionTrue:
 		return no(v1alpha1.ReasonNotAccepted, "nothing is preserved by it: see the condition Accepted")
+	case f.NoHerald:
+		return no(v1alpha1.ReasonNoHerald, NoHeraldMessage)
 	case accepted.reason == v1alpha1.ReasonNoServiceSelected:
 		return no(v1alpha1.ReasonNoServiceSelected, accepted.message)
 	case len(nodes) == 0:
