@@ -71,6 +71,7 @@ func FuzzBFD(f *testing.F) {
 // FuzzSummary: whatever bgpd says, twice the same is no change.
 func FuzzSummary(f *testing.F) {
 	addAnswers(f, "summary-*.json")
+	f.Add(`{"default":{"ipv4Unicast":{"peers":{"a":{"state":"Idle"}}},"ipv6Unicast":{"peers":{"a":{"state":"Established"}}}},"":{"ipv4Unicast":{"peers":{"a":{"pfxSnt":1}}}}}`)
 	f.Fuzz(func(t *testing.T, output string) {
 		if seen := parseSummary(output); !seen.equal(parseSummary(output)) {
 			t.Errorf("%+v", seen)

@@ -3,6 +3,7 @@ package observe
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 )
 
 // glance is what "show bgp vrf all summary json" tells of each session, a tenth of what
@@ -37,15 +38,21 @@ func parseSummary(output string) glance {
 		return nil
 	}
 	all := glance{}
-	for vrf, families := range vrfs {
+	// In order, so that the same answer is the same whatever it says.
+	for _, vrf := range slices.Sorted(maps.Keys(vrfs)) {
+		families := vrfs[vrf]
 		if vrf == "default" {
 			vrf = ""
 		}
-		for family, of := range families {
+		for _, family := range slices.Sorted(maps.Keys(families)) {
+			of := families[family]
 			for name, peer := range of.Peers {
 				k := key{vrf, name}
 				seen := all[k]
-				seen.state, seen.opened, seen.closed, seen.vrfMissing = peer.State, peer.Opened, peer.Closed, of.VRF < 0
+				if seen.state == "" || peer.State != established {
+					seen.state = peer.State
+				}
+				seen.opened, seen.closed, seen.vrfMissing = peer.Opened, peer.Closed, of.VRF < 0
 				switch family {
 				case "ipv4Unicast":
 					seen.ipv4 = prefixes{peer.Sent, peer.Received}
