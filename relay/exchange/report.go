@@ -14,6 +14,9 @@ type Report struct {
 	// Problems are why something of it isn't done on this node, each with its
 	// remedy. What they don't concern goes on.
 	Problems []Problem `json:"problems,omitempty"`
+	// Notes are what isn't as good as it could be on this node, each with what it means
+	// and its remedy. What is desired is done all the same.
+	Notes []string `json:"notes,omitempty"`
 	// Learning and PathMTU say what is on.
 	Learning bool `json:"learning"`
 	PathMTU  bool `json:"pathMTU"`
@@ -37,6 +40,12 @@ type Counters struct {
 	Claimed uint64 `json:"claimed"`
 	// Unclaimed went to the local stack, as nobody had the connection.
 	Unclaimed uint64 `json:"unclaimed"`
+	// Told are those of Unclaimed that this node's relay sent itself, so that a client is
+	// told by its first packet.
+	Told uint64 `json:"told"`
+	// NotTold are first packets that the process lost, since it started: their clients
+	// are told by the second.
+	NotTold uint64 `json:"notTold"`
 	// Limited were neither relayed nor flooded because of Limits.
 	Limited uint64 `json:"limited"`
 	// PathMTUFlooded and PathMTUAccepted are the ICMP messages sent to all peers,

@@ -43,6 +43,7 @@ type Relay struct {
 	lacks   map[rules.Family]bool
 	counter counter
 	memory  rules.Memory
+	telling telling
 	report  exchange.Report
 	said    string
 }
@@ -65,6 +66,7 @@ func (r *Relay) Run(ctx context.Context) {
 	w := watchfile.New(r.Dir, exchange.DesiredFile, r.Log)
 	go w.Run(ctx)
 	go watchLinks(ctx, r.Log, w.Note)
+	defer r.telling.close()
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()
 	for {
@@ -166,6 +168,7 @@ func (r *Relay) apply(w *wish) error {
 		return err
 	}
 	plan := w.plan(devices, r.Timing)
+	r.telling.plan(w, plan, r.kernel.CanLog)
 	failed, unguarded := r.applyFamilies(plan)
 	if unguarded != nil || len(failed) == len(rules.Families) {
 		return errors.Join(append(failed, unguarded)...)
@@ -173,6 +176,7 @@ func (r *Relay) apply(w *wish) error {
 	if !reflect.DeepEqual(plan, r.applied) { // the same one says that nothing has changed
 		r.applied = plan
 	}
+	r.telling.keep(r, plan)
 	return errors.Join(append(failed, tunnel.Up(spec))...)
 }
 
@@ -213,6 +217,8 @@ func (r *Relay) applyFamilies(plan *rules.Plan) (failed []error, unguarded error
 // remove takes away devices and tables, devices first: what they bring in must not
 // find a node without rules.
 func (r *Relay) remove() []exchange.Problem {
+	r.telling.close()
+	r.telling.notes = nil
 	if err := tunnel.Remove(); err != nil {
 		return []exchange.Problem{failed("%v", err)}
 	}

@@ -43,10 +43,15 @@ func (r *Relay) say(problems []exchange.Problem) {
 	if counters, err := r.kernel.Counters(); err == nil {
 		report.Counters = counters
 	}
-	if said := fmt.Sprint(problems); said != r.said {
+	report.Counters.NotTold = r.telling.lost.Load()
+	report.Notes = r.telling.notes
+	if said := fmt.Sprint(problems, report.Notes); said != r.said {
 		r.said = said
 		for _, p := range problems {
 			r.Log.Error("problem", "reason", p.Reason, "message", p.Message)
+		}
+		for _, note := range report.Notes {
+			r.Log.Warn("note", "message", note)
 		}
 	}
 	if err := exchange.WriteReport(r.Dir, *report); err != nil {

@@ -68,6 +68,7 @@ func (t *table) make(old contents) error {
 	t.conn.AddTable(t.table)
 	if old.exists {
 		t.conn.FlushTable(t.table)
+		t.forget(old)
 	}
 	t.addSets()
 	for _, name := range counters {

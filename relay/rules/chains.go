@@ -26,8 +26,11 @@ func (t *table) addChains() {
 	t.hooked(chainTunnel, nftables.ChainHookInput, priorityTunnel)
 	t.hooked(chainClaims, nftables.ChainHookPrerouting, priorityClaims)
 	t.hooked(chainRelay, nftables.ChainHookPrerouting, priorityRelay)
-	for _, name := range []string{chainFromPeers, chainDisplaced, chainKnown, chainFlood, chainForget, chainGiveUp, chainReset, chainCopiedReset, chainPathMTU} {
+	for _, name := range []string{chainFromPeers, chainDisplaced, chainKnown, chainFlood, chainLimit, chainForget, chainGiveUp, chainReset, chainCopiedReset, chainPathMTU} {
 		t.chain(name)
+	}
+	if t.plan.Tell != nil {
+		t.chain(chainAgain)
 	}
 	for _, p := range t.plan.Peers {
 		t.chain(learnChain(p.Name))
@@ -39,6 +42,7 @@ func (t *table) addRules() {
 	t.tunnelRules()
 	t.claimRules()
 	t.relayRules()
+	t.againRules()
 	t.fromPeersRules()
 	t.displacedRules()
 	t.floodRules()
@@ -48,9 +52,8 @@ func (t *table) addRules() {
 
 // tunnelRules: only nodes may send into the tunnel.
 func (t *table) tunnelRules() {
-	t.rule(chainTunnel, isProtocol(protoUDP),
-		[]expr.Any{load(expr.PayloadBaseTransportHeader, destPort, portLength, word0), equals(byte(t.plan.Port>>8), byte(t.plan.Port))},
-		t.source(), notIn(t.sets[setSenders]), count(counterRefused), drop())
+	t.againGuard()
+	t.rule(chainTunnel, t.toTunnel(), t.source(), notIn(t.sets[setSenders]), count(counterRefused), drop())
 }
 
 // claimRules teach who owns a flow.
@@ -133,19 +136,21 @@ func (t *table) displacedRules() {
 
 // floodRules search the owner, for a time.
 func (t *table) floodRules() {
-	flood := t.plan.Limits.FloodsPerSecond
 	t.rule(chainFlood, t.flowKey(), in(t.sets[setFlooded]), notIn(t.sets[setFlooding]), goTo(chainGiveUp))
 	// A flow's own rate first, so that one doesn't take the others' share; and only
 	// of flows that the common rate let in, so that strangers can't fill the sets.
 	t.rule(chainFlood, t.flowKey(), in(t.sets[setFlooding]),
 		change(t.sets[setFloodRate], update, over(perFlow, 3)), count(counterLimited), drop())
-	t.rule(chainFlood, one(over(flood, max(flood/10, 5))), count(counterLimited), drop())
+	t.rule(chainFlood, jumpTo(chainLimit))
+	t.logFirst()
 	t.rule(chainFlood, t.flowKey(), change(t.sets[setFlooding], add))
 	t.rule(chainFlood, t.flowKey(), change(t.sets[setFlooded], add))
 	for _, p := range t.plan.Peers {
 		t.rule(chainFlood, t.copyTo(p, t.plan.Data))
 	}
 	t.rule(chainFlood, count(counterFlooded), drop())
+	flood := t.plan.Limits.FloodsPerSecond
+	t.rule(chainLimit, one(over(flood, max(flood/10, 5))), count(counterLimited), drop())
 	// kube-proxy in nftables mode has no rule for what conntrack calls invalid: a
 	// stray RST would circle between node and router until its TTL ends.
 	t.rule(chainGiveUp, count(counterUnclaimed), inState(expr.CtStateBitINVALID), drop())

@@ -13,13 +13,16 @@
 //	  begins a connection (TCP: pure SYN; QUIC: long header) → local
 //	  its owner is learned → one copy there, original dropped
 //	  else one copy to each peer, original dropped (at most 10/s per flow, and
-//	    Limits.FloodsPerSecond together)
+//	    Limits.FloodsPerSecond together); TCP's first is logged to LogGroup
 //	  nobody claimed it for Timing.Flood → local, for Timing.GaveUp
 //	ICMP "too big" of an unknown connection → one copy to each peer
 //
 // A packet from Data is accepted where conntrack has it established (or related,
 // for ICMP), and answered by one copy on Claim, at most 10/s per flow and peer.
 // All others are dropped. A packet from Claim teaches its sender as the owner.
+//
+// A process that reads LogGroup says "again" on Data, see Tell: of a flow that is still
+// searched one copy goes to each peer; of one that nobody claimed → local.
 //
 // An owner that stops claiming what it is sent is in doubt after Timing.Doubt: the
 // flow is flooded again, so a stale entry can't swallow a connection.

@@ -183,6 +183,8 @@ func verdict(kind expr.VerdictKind, chain string) []expr.Any {
 func accept() []expr.Any { return verdict(expr.VerdictAccept, "") }
 func drop() []expr.Any   { return verdict(expr.VerdictDrop, "") }
 
+func jumpTo(chain string) []expr.Any { return verdict(expr.VerdictJump, chain) }
+
 func goTo(chain string) []expr.Any { return verdict(expr.VerdictGoto, chain) }
 
 // copyTo sends a copy to a peer by a device.

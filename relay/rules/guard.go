@@ -5,8 +5,6 @@ import (
 	"os"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
 )
 
 // Guard makes a family's table one that relays nothing: only nodes may send into the
@@ -32,9 +30,7 @@ func (k *Kernel) Guard(name Family, plan *Plan) error {
 	if senders := addressKeys(addressesOf(plan.Senders, f)); len(senders) > 0 {
 		t.hooked(chainTunnel, nftables.ChainHookInput, priorityTunnel)
 		t.fill(t.set(setSenders, t.address, false), senders)
-		t.rule(chainTunnel, isProtocol(unix.IPPROTO_UDP),
-			[]expr.Any{load(expr.PayloadBaseTransportHeader, destPort, portLength, word0), equals(byte(plan.Port>>8), byte(plan.Port))},
-			t.source(), notIn(t.sets[setSenders]), drop())
+		t.rule(chainTunnel, t.toTunnel(), t.source(), notIn(t.sets[setSenders]), drop())
 	}
 	if t.failed != nil {
 		return t.failed

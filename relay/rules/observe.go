@@ -53,6 +53,8 @@ func field(c *exchange.Counters, name string) *uint64 {
 		return &c.Unclaimed
 	case counterLimited:
 		return &c.Limited
+	case counterTold:
+		return &c.Told
 	case counterPathMTUFlooded:
 		return &c.PathMTUFlooded
 	case counterPathMTUAccepted:

@@ -25,6 +25,9 @@ type Plan struct {
 	PathMTU        []netip.Addr
 	Limits         exchange.Limits
 	Timing         Timing
+	// Tell is nil where a client of a connection that nobody has isn't told before its
+	// second packet.
+	Tell *Tell
 }
 
 // needs says whether a family's packets are relayed, or carry the tunnel, which its
@@ -62,7 +65,10 @@ type Timing struct {
 	// Doubt is how long an owner may leave a relayed flow unclaimed, Silence how
 	// long that is remembered.
 	Doubt, Silence time.Duration
-	// Flood is how long an owner is searched, GaveUp how long it is then not.
+	// Flood is how long an owner is searched, GaveUp how long it is then not. An owner
+	// that can't handle packets for as long as Flood loses what others search it for: so
+	// long may a machine, or the way to it, stand still. A client is told when it is over,
+	// and that is to be within a second.
 	Flood, GaveUp time.Duration
 }
 
@@ -70,7 +76,7 @@ type Timing struct {
 func DefaultTiming() Timing {
 	return Timing{
 		Learned: 2 * time.Minute, Doubt: 500 * time.Millisecond, Silence: 5 * time.Second,
-		Flood: time.Second, GaveUp: time.Minute,
+		Flood: 900 * time.Millisecond, GaveUp: time.Minute,
 	}
 }
 

@@ -20,16 +20,18 @@ const (
 	chainFromPeers, chainDisplaced, chainKnown = "from-peers", "displaced", "leaving"
 	chainFlood, chainForget, chainGiveUp       = "flood", "forget", "give-up"
 	chainReset, chainCopiedReset, chainPathMTU = "reset", "copied-reset", "path-mtu"
+	chainAgain, chainLimit                     = "again", "limit"
 
 	counterRelayed, counterFlooded, counterClaimed       = "relayed", "flooded", "claimed"
 	counterUnclaimed, counterLimited, counterRefused     = "unclaimed", "limited", "refused"
 	counterPathMTUFlooded, counterPathMTUAccepted        = "path-mtu-flooded", "path-mtu-accepted"
+	counterTold                                          = "told"
 	chunk, maxFlooded                                int = 500, 1 << 18
 )
 
 var counters = []string{
 	counterRelayed, counterFlooded, counterClaimed, counterUnclaimed, counterLimited, counterRefused,
-	counterPathMTUFlooded, counterPathMTUAccepted,
+	counterPathMTUFlooded, counterPathMTUAccepted, counterTold,
 }
 
 // table is one family's, while it is made.
@@ -103,9 +105,6 @@ func (t *table) addSets() {
 	t.memory(setAsking, flow, timing.Doubt, limits.LearnedFlows)
 	t.memory(setAsked, flow, timing.Silence, limits.LearnedFlows)
 	t.memory(setClaims, t.flowOf(), timing.Learned+claimsLast, maxFlooded)
-	// Other peers or devices are another search.
-	t.conn.FlushSet(t.sets[setFlooding])
-	t.conn.FlushSet(t.sets[setFlooded])
 	for _, p := range t.plan.Peers {
 		t.memory(learnedSet(p.Name), flow, timing.Learned, limits.LearnedFlows)
 	}

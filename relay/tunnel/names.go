@@ -12,6 +12,10 @@ const (
 	Claim = "herald-claim"
 )
 
+// Again is the sender of what a relay sends to its own node's Data: of the same block as
+// MAC's, and never one of them.
+var Again = net.HardwareAddr{0x0a, 0x49, 0, 0, 0, 1}
+
 // MAC of a node's devices: locally administered, made of its tunnel address.
 func MAC(node netip.Addr) net.HardwareAddr {
 	h := hash(node)

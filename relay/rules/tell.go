@@ -1,0 +1,133 @@
+package rules
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// LogGroup is netfilter's log group that the first packets of searched
+	// connections go to. A group has one reader in a network namespace.
+	LogGroup = 7472
+	// LogLength is how much of each is logged, in bytes: IP's header, at most 60 (RFC
+	// 791), and TCP's without options (RFC 9293, section 3.1).
+	LogLength = 80
+)
+
+// Tell is what the rules need so that a client of a connection that nobody has is told
+// by its first packet. The kernel can't hold that back; so a process is given its
+// header, and sends an empty segment of the connection ("again") to this node's own end
+// of the tunnel when the search is over. What becomes of that these rules decide alone.
+type Tell struct {
+	// Local is this node's address in the tunnel, VNI that of Data.
+	Local netip.Addr
+	VNI   uint32
+	// MAC is the sender's in these frames, and in no other.
+	MAC net.HardwareAddr
+}
+
+// Offsets in a datagram of VXLAN (RFC 7348, section 5), from UDP's header on.
+const (
+	vxlanVNI       = 12
+	vxlanVNILength = 3
+	innerMACSource = 22
+)
+
+// loopback is the index of lo in every network namespace.
+const loopback = 1
+
+// againGuard lets only this node's own processes send "again": what comes by lo has
+// never been on a wire. Nodes' addresses may be spoofed, so a peer may not.
+func (t *table) againGuard() {
+	tell := t.plan.Tell
+	if tell == nil {
+		return
+	}
+	again := do(t.toTunnel(), []expr.Any{load(expr.PayloadBaseTransportHeader, innerMACSource, macLength, word0), equals(tell.MAC...)})
+	if t.has(tell.Local) {
+		t.rule(chainTunnel, again, fromDevice(loopback), t.source(), one(equals(tell.Local.AsSlice()...)),
+			[]expr.Any{load(expr.PayloadBaseTransportHeader, vxlanVNI, vxlanVNILength, word0), equals(byte(tell.VNI>>16), byte(tell.VNI>>8), byte(tell.VNI))},
+			accept())
+	}
+	t.rule(chainTunnel, again, count(counterRefused), drop())
+}
+
+// logFirst gives the process the first packet of a search; before the flow is in the
+// sets. One without ACK can't be told: a reset's sequence number is what was acknowledged
+// (RFC 9293, section 3.10.7.1). What conntrack calls invalid is never told.
+func (t *table) logFirst() {
+	if t.plan.Tell == nil {
+		return
+	}
+	t.rule(chainFlood, isProtocol(protoTCP), one(load(expr.PayloadBaseTransportHeader, tcpFlags, 1, word0)), masked(tellMask, tcpACK),
+		inState(expr.CtStateBitNEW|established), t.flowKey(), notIn(t.sets[setFlooding]), log())
+}
+
+// tellMask: of SYN, RST and ACK only ACK.
+const tellMask, tcpACK = 0x16, 0x10
+
+func log() []expr.Any {
+	return one(&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN, Group: LogGroup, Snaplen: LogLength})
+}
+
+// againRules: half-way, "again" asks the others once more, so that one lost packet ends
+// no connection that is alive. When the search is over it is for the local stack. A flow
+// that was claimed meanwhile is in neither set, and one that isn't searched never was:
+// a process that lags, or lies, does no more than the client's own second packet would.
+func (t *table) againRules() {
+	if t.plan.Tell == nil {
+		return
+	}
+	t.rule(chainFromPeers, fromMAC(t.plan.Tell.MAC), goTo(chainAgain))
+	t.rule(chainAgain, inState(expr.CtStateBitINVALID|expr.CtStateBitUNTRACKED), drop())
+	// Its client has opened another one meanwhile, from the same port.
+	t.rule(chainAgain, inState(established), isAlive(), drop())
+	t.rule(chainAgain, t.flowKey(), in(t.sets[setFlooded]), notIn(t.sets[setFlooding]), count(counterTold), goTo(chainGiveUp))
+	t.rule(chainAgain, t.flowKey(), notIn(t.sets[setFlooding]), drop())
+	t.rule(chainAgain, jumpTo(chainLimit))
+	for _, p := range t.plan.Peers {
+		t.rule(chainAgain, t.copyTo(p, t.plan.Data))
+	}
+	t.rule(chainAgain, count(counterFlooded), drop())
+}
+
+// ErrNoLog says that the kernel can't log to a process.
+var ErrNoLog = errors.New("no nft_log or no nfnetlink_log")
+
+// CanLog tries a rule that logs, in a table that goes in the same transaction: no packet
+// meets it. ErrNoLog: the kernel lacks it.
+func (k *Kernel) CanLog() error {
+	t := newTable(k.conn, families[IPv4], &Plan{})
+	t.table.Name = Table + "-probe"
+	t.conn.AddTable(t.table)
+	t.chain(chainFlood)
+	t.rule(chainFlood, log())
+	t.conn.DelTable(t.table)
+	err := k.conn.Flush()
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
+		return ErrNoLog
+	}
+	return err
+}
+
+// toTunnel is true for a datagram to the tunnel's port.
+func (t *table) toTunnel() []expr.Any {
+	return do(isProtocol(protoUDP), []expr.Any{
+		load(expr.PayloadBaseTransportHeader, destPort, portLength, word0), equals(byte(t.plan.Port>>8), byte(t.plan.Port)),
+	})
+}
+
+// forget takes sets away that are made anew in the same transaction: other peers or
+// devices are another search, and older kernels keep the time-out that a set was made with.
+func (t *table) forget(old contents) {
+	for _, name := range []string{setFlooding, setFlooded} {
+		if old.sets[name] {
+			t.conn.DelSet(&nftables.Set{Table: t.table, Name: name})
+		}
+	}
+}

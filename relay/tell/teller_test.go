@@ -1,0 +1,126 @@
+package tell
+
+import (
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mdlayher/netlink"
+)
+
+const (
+	ask  = 450 * time.Millisecond
+	told = 930 * time.Millisecond
+)
+
+// sent is a segment, and how long after the start it was.
+type sent struct {
+	port  uint16
+	after time.Duration
+}
+
+// tellerOf has a Teller without a kernel, and what it sends.
+func tellerOf() (*Teller, func() []sent) {
+	var mu sync.Mutex
+	var lost atomic.Uint64
+	var all []sent
+	began := time.Now()
+	teller := newTeller(Spec{Ask: ask, Tell: told}, slog.New(slog.DiscardHandler), &lost)
+	teller.send = func(f First) error {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, sent{f.From.Port(), time.Since(began)})
+		return nil
+	}
+	return teller, func() []sent {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
+}
+
+func (t *Teller) logged(port uint16) {
+	f := over4
+	f.From = netip.AddrPortFrom(f.From.Addr(), port)
+	t.enqueue(t.ask, logEntry{f, time.Now()})
+}
+
+// Each is asked for and told in its time, whatever else waits.
+func TestAskedThenTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		teller, all := tellerOf()
+		teller.run()
+		teller.logged(1)
+		time.Sleep(100 * time.Millisecond) // of the bubble's clock
+		teller.logged(2)
+		time.Sleep(2 * time.Second)
+		close(teller.stop)
+		teller.all.Wait()
+		want := []sent{{1, ask}, {2, ask + 100*time.Millisecond}, {1, told}, {2, told + 100*time.Millisecond}}
+		if got := all(); !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}
+
+// A flood fills what may wait, and no more: the rest is counted. Nothing waits for ever.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		teller, all := tellerOf()
+		for i := range waiting + 1000 {
+			teller.logged(uint16(i))
+		}
+		if lost := teller.lost.Load(); lost != 1000 {
+			t.Errorf("lost %d, want 1000", lost)
+		}
+		teller.run()
+		time.Sleep(2 * time.Second)
+		if got := len(all()); got != 2*waiting {
+			t.Errorf("%d sent, want %d", got, 2*waiting)
+		}
+		// What waits when it ends isn't told, and keeps nothing from ending.
+		teller.logged(1)
+		close(teller.stop)
+		teller.all.Wait()
+	})
+}
+
+func TestWhatCannotBeSentIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		teller, _ := tellerOf()
+		teller.send = func(First) error { return errors.New("no route") }
+		teller.run()
+		teller.logged(1)
+		time.Sleep(2 * time.Second)
+		close(teller.stop)
+		teller.all.Wait()
+		if lost := teller.lost.Load(); lost != 1 {
+			t.Errorf("lost %d, want 1", lost)
+		}
+	})
+}
+
+func TestMessages(t *testing.T) {
+	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{{Type: 1, Data: []byte{8, 0, 0, 0}}, {Type: payload, Data: over4.Segment()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := netlink.Message{Header: netlink.Header{Type: subsystem | logPacket}, Data: append([]byte{2, 0, 0x1d, 0x30}, attributes...)}
+	if got, ok := Parse(logged(m)); !ok || got != over4 {
+		t.Errorf("%+v, %t", got, ok)
+	}
+	cut, other := m, m
+	cut.Data = m.Data[:3]
+	other.Header.Type = netlink.Error
+	for _, m := range []netlink.Message{cut, other, {}} {
+		if got := logged(m); got != nil {
+			t.Errorf("%+v: %x", m, got)
+		}
+	}
+}
