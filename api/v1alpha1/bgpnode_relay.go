@@ -23,6 +23,10 @@ type NodeRelay struct {
 	Claimed int64 `json:"claimed"`
 	// unclaimed went to the local stack, as nobody had their connection.
 	Unclaimed int64 `json:"unclaimed"`
+	// told are those of unclaimed that the relay sent itself, so that a client learned by
+	// its first packet that nobody has its connection.
+	// +optional
+	Told int64 `json:"told,omitempty"`
 	// limited were not relayed because of spec.flowPreservation.limits.
 	Limited int64 `json:"limited"`
 	// pathMTUFlooded are the ICMP messages that were copied to every other node.

@@ -87,7 +87,7 @@ func printFlows(out io.Writer, style style, flows []nodeFlows) error {
 	}
 	header := []string{"NODE", "LEARNING", "OWNED", "LEARNED", "RELAYED", "FLOODED", "CLAIMED", "UNCLAIMED", "READY"}
 	if style.wide {
-		header = []string{"NODE", "LEARNING", "PATH-MTU", "LEAVING", "OWNED", "LEARNED", "RELAYED", "FLOODED", "CLAIMED", "UNCLAIMED", "LIMITED", "MTU-FLOODED", "MTU-ACCEPTED", "READY"}
+		header = []string{"NODE", "LEARNING", "PATH-MTU", "LEAVING", "OWNED", "LEARNED", "RELAYED", "FLOODED", "CLAIMED", "UNCLAIMED", "TOLD", "LIMITED", "MTU-FLOODED", "MTU-ACCEPTED", "READY"}
 	}
 	t := style.table(header...)
 	for _, f := range flows {
@@ -104,7 +104,7 @@ func printFlows(out io.Writer, style style, flows []nodeFlows) error {
 		}
 		row = append(row, n(r.OwnedConnections), n(r.LearnedFlows), n(r.Relayed), n(r.Flooded), n(r.Claimed), n(r.Unclaimed))
 		if style.wide {
-			row = append(row, n(r.Limited), n(r.PathMTUFlooded), n(r.PathMTUAccepted))
+			row = append(row, n(r.Told), n(r.Limited), n(r.PathMTUFlooded), n(r.PathMTUAccepted))
 		}
 		t.add(append(row, f.Ready)...)
 	}

@@ -42,7 +42,7 @@ func view() status.View {
 		Relay: &status.RelayView{Fresh: true, Report: &exchange.Report{
 			Learning: true, Owned: map[netip.Addr]int{a: 3, b: 4}, Learned: map[string]int{"m": 5},
 			Problems: []exchange.Problem{{Reason: exchange.ReasonMTU}, {Reason: exchange.ReasonMTU}},
-			Counters: exchange.Counters{Relayed: 1, Flooded: 2, Claimed: 3, Unclaimed: 4, Limited: 5, PathMTUFlooded: 6, PathMTUAccepted: 7},
+			Counters: exchange.Counters{Relayed: 1, Flooded: 2, Claimed: 3, Unclaimed: 4, Told: 8, NotTold: 9, Limited: 5, PathMTUFlooded: 6, PathMTUAccepted: 7},
 		}},
 		Report: &report.Report{
 			AppliedHash: "x", FRR: report.FRR{Version: "10.3"},
@@ -152,12 +152,14 @@ herald_relay_owned_connections 7
 # HELP herald_relay_learned_flows Connections that this node knows another owner of.
 # TYPE herald_relay_learned_flows gauge
 herald_relay_learned_flows 5
-# HELP herald_relay_packets_total Packets since the relay's rules were made, by what became of them.
+# HELP herald_relay_packets_total Packets since the relay's rules were made (not_told: since it started), by what became of them.
 # TYPE herald_relay_packets_total counter
 herald_relay_packets_total{fate="relayed"} 1
 herald_relay_packets_total{fate="flooded"} 2
 herald_relay_packets_total{fate="claimed"} 3
 herald_relay_packets_total{fate="unclaimed"} 4
+herald_relay_packets_total{fate="told"} 8
+herald_relay_packets_total{fate="not_told"} 9
 herald_relay_packets_total{fate="limited"} 5
 herald_relay_packets_total{fate="path_mtu_flooded"} 6
 herald_relay_packets_total{fate="path_mtu_accepted"} 7

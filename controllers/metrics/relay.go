@@ -20,7 +20,7 @@ var (
 	relayLearned = desc("relay_learned_flows",
 		"Connections that this node knows another owner of.")
 	relayPackets = desc("relay_packets_total",
-		"Packets since the relay's rules were made, by what became of them.", "fate")
+		"Packets since the relay's rules were made (not_told: since it started), by what became of them.", "fate")
 )
 
 func collectRelay(out chan<- prometheus.Metric, view *status.RelayView) {
@@ -44,7 +44,7 @@ func collectRelay(out chan<- prometheus.Metric, view *status.RelayView) {
 	gauge(out, relayLearned, float64(total(view.Report.Learned)))
 	c := view.Report.Counters
 	for fate, count := range map[string]uint64{
-		"relayed": c.Relayed, "flooded": c.Flooded, "claimed": c.Claimed, "unclaimed": c.Unclaimed, "limited": c.Limited,
+		"relayed": c.Relayed, "flooded": c.Flooded, "claimed": c.Claimed, "unclaimed": c.Unclaimed, "told": c.Told, "not_told": c.NotTold, "limited": c.Limited,
 		"path_mtu_flooded": c.PathMTUFlooded, "path_mtu_accepted": c.PathMTUAccepted,
 	} {
 		out <- prometheus.MustNewConstMetric(relayPackets, prometheus.CounterValue, float64(count), fate)

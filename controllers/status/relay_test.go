@@ -25,11 +25,12 @@ func TestRelayOfANode(t *testing.T) {
 		want string
 		told bool
 	}{
-		"all is well":          {func(*RelayView) {}, "True Reporting connections of FlowPolicies' Services are preserved", true},
-		"dead":                 {func(v *RelayView) { v.Fresh = false }, "False RelayNotReporting the relay's last report is older than 10s", false},
-		"never there":          {func(v *RelayView) { v.Fresh, v.Report, v.ReportError = false, nil, "no file" }, "False RelayNotReporting no file: look at the log", false},
-		"a problem":            {func(v *RelayView) { v.Report.Problems = []exchange.Problem{rpFilter} }, "False ReversePathFilter rp_filter is 1: set it to 2", true},
-		"a wish nobody can do": {func(v *RelayView) { v.WriteError = "no space left" }, "False RelayNotReporting no space left", true},
+		"all is well":                {func(*RelayView) {}, "True Reporting connections of FlowPolicies' Services are preserved", true},
+		"not as good as it could be": {func(v *RelayView) { v.Report.Notes = []string{"no nft_log: load it"} }, "True Reporting connections of FlowPolicies' Services are preserved; no nft_log: load it", true},
+		"dead":                       {func(v *RelayView) { v.Fresh = false }, "False RelayNotReporting the relay's last report is older than 10s", false},
+		"never there":                {func(v *RelayView) { v.Fresh, v.Report, v.ReportError = false, nil, "no file" }, "False RelayNotReporting no file: look at the log", false},
+		"a problem":                  {func(v *RelayView) { v.Report.Problems = []exchange.Problem{rpFilter} }, "False ReversePathFilter rp_filter is 1: set it to 2", true},
+		"a wish nobody can do":       {func(v *RelayView) { v.WriteError = "no space left" }, "False RelayNotReporting no space left", true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
