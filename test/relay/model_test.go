@@ -68,7 +68,7 @@ func (m *model) judge(rounds int) {
 	if rounds < 10 {
 		return
 	}
-	for _, what := range []string{"open", "say: own", "say: displaced", "say: nobody's", "FIN", "RST", "too big: displaced", "QUIC: displaced"} {
+	for _, what := range []string{"open", "say: own", "say: displaced", "say: nobody's", "FIN", "RST", "too big: displaced", "QUIC: displaced", "told by one"} {
 		if m.counts[what] == 0 {
 			m.t.Errorf("no %q in %d rounds", what, rounds)
 		}
@@ -162,7 +162,7 @@ func (m *model) step() func() error {
 	if c == nil {
 		c = &connection{puppet: m.puppet(m.chance, m.number), pods: map[int]string{}}
 		m.number++
-		if draw < 4 && !c.quic {
+		if draw < 6 && !c.quic {
 			return m.stranger(c, through, draw < 2)
 		}
 		c.busy = true
@@ -189,17 +189,7 @@ func (m *model) open(c *connection, through int) func() error {
 	}
 	m.counts["open"]++
 	c.pods[through] = ""
-	return func() error {
-		first, _ := c.next()
-		err := c.until(func() { c.tcp(through, flagSYN, first, 0, nil) }, func(a reply) bool { return a.flags == flagSYN|flagACK })
-		if err != nil {
-			return fmt.Errorf("%s opened by node %d: %w", c.local, through+1, err)
-		}
-		c.mine = first + 1
-		mine, theirs := c.next()
-		c.tcp(through, flagACK, mine, theirs, nil)
-		return nil
-	}
+	return func() error { return c.handshake(through) }
 }
 
 // say sends data, and wants it back from the owner, or a reset.
@@ -251,10 +241,14 @@ func names(nodes []int) []int {
 	return all
 }
 
-// stranger sends what belongs to no connection: an ACK is told so, a reset is not
-// answered, by anybody.
+// stranger sends what belongs to no connection: an ACK is told so, by one where the node's
+// relay runs; a reset is not answered, by anybody.
 func (m *model) stranger(c *connection, through int, reset bool) func() error {
 	c.over = true
+	if !reset && m.nodes[through].relay.Alive() {
+		m.counts["told by one"]++
+		return func() error { return c.isTold(through) }
+	}
 	if !reset {
 		return m.say(c, through)
 	}

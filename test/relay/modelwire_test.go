@@ -55,17 +55,24 @@ type puppet struct {
 
 // reply is one packet that came.
 type reply struct {
-	flags   byte
-	payload []byte
+	flags    byte
+	sequence uint32
+	payload  []byte
+}
+
+// routeStrangers has what is sent to them come to the client's network, and end there.
+func (s *site) routeStrangers() {
+	s.t.Helper()
+	must(s.t, link.Batch(s.router, "route replace "+strangers4.String()+" via 198.51.100.2"))
+	must(s.t, link.Batch6(s.router, "route replace "+strangers6.String()+" via 2001:db8:51::2"))
+	must(s.t, link.Batch(s.client, "route replace blackhole "+strangers4.String()))
+	must(s.t, link.Batch6(s.client, "route replace blackhole "+strangers6.String()))
 }
 
 func newPuppeteer(s *site) *puppeteer {
 	s.t.Helper()
 	p := &puppeteer{site: s, puppets: map[netip.AddrPort]*puppet{}}
-	must(s.t, link.Batch(s.router, "route add "+strangers4.String()+" via 198.51.100.2"))
-	must(s.t, link.Batch6(s.router, "route add "+strangers6.String()+" via 2001:db8:51::2"))
-	must(s.t, link.Batch(s.client, "route add blackhole "+strangers4.String()))
-	must(s.t, link.Batch6(s.client, "route add blackhole "+strangers6.String()))
+	s.routeStrangers()
 	must(s.t, s.router.InNetwork(func() (err error) {
 		for _, n := range s.nodes {
 			device, err := net.InterfaceByName(n.name())
@@ -155,7 +162,7 @@ func (p *puppet) got(l4 []byte) {
 	a := reply{payload: bytes.Clone(l4[8:])}
 	if !p.quic {
 		sequence := binary.BigEndian.Uint32(l4[4:])
-		a = reply{flags: l4[13], payload: bytes.Clone(l4[int(l4[12]>>4)*4:])}
+		a = reply{flags: l4[13], sequence: sequence, payload: bytes.Clone(l4[int(l4[12]>>4)*4:])}
 		switch {
 		case a.flags&flagRST != 0:
 		case a.flags&flagSYN != 0:
@@ -178,11 +185,17 @@ func (p *puppet) got(l4 []byte) {
 // puppet is a new client of a Service, whose kind of connection chance decides.
 func (p *puppeteer) puppet(chance *rand.Rand, number int) *puppet {
 	c := &puppet{by: p, quic: chance.Intn(4) == 0, answers: make(chan reply, 256), mine: chance.Uint32(), theirs: chance.Uint32()}
+	p.place(c, number, chance.Intn(3) == 0)
+	return c
+}
+
+// place gives a client its address and port.
+func (p *puppeteer) place(c *puppet, number int, over6 bool) {
 	port := uint16(1024 + number/100)
 	from, to := strangers4.Addr().As4(), service4
 	from[3] += byte(10 + number%100)
 	c.local = netip.AddrPortFrom(netip.AddrFrom4(from), port)
-	if chance.Intn(3) == 0 {
+	if over6 {
 		six := strangers6.Addr().As16()
 		six[15] = byte(10 + number%100)
 		c.local, to = netip.AddrPortFrom(netip.AddrFrom16(six), port), service6
@@ -191,7 +204,19 @@ func (p *puppeteer) puppet(chance *rand.Rand, number int) *puppet {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.puppets[c.local] = c
-	return c
+}
+
+// handshake opens a TCP connection by a node.
+func (p *puppet) handshake(through int) error {
+	first, _ := p.next()
+	err := p.until(func() { p.tcp(through, flagSYN, first, 0, nil) }, func(a reply) bool { return a.flags == flagSYN|flagACK })
+	if err != nil {
+		return fmt.Errorf("%s opened by node %d: %w", p.local, through+1, err)
+	}
+	p.mine = first + 1
+	mine, theirs := p.next()
+	p.tcp(through, flagACK, mine, theirs, nil)
+	return nil
 }
 
 func (p *puppet) next() (mine, theirs uint32) {
@@ -292,6 +317,21 @@ const (
 	modelPatience = 15 * time.Second
 	modelRetry    = 100 * time.Millisecond
 )
+
+// gets waits for an answer, and sends nothing meanwhile.
+func (p *puppet) gets(is func(reply) bool) error {
+	end := time.After(modelPatience)
+	for {
+		select {
+		case a := <-p.answers:
+			if is(a) {
+				return nil
+			}
+		case <-end:
+			return fmt.Errorf("no answer within %s", modelPatience)
+		}
+	}
+}
 
 // until sends again and again until what came is an answer.
 func (p *puppet) until(send func(), is func(reply) bool) error {

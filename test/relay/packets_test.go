@@ -84,11 +84,15 @@ func (s *site) strayACK() {
 	s.raw(20, func(int) (netip.AddrPort, byte) { return from, flagACK }, 100*time.Millisecond)
 }
 
-// spoofACKs sends ACKs of as many connections, and says how long it took.
+// spoofACKs sends ACKs of as many connections, and says how long it took. Their addresses
+// lead somewhere: what is told to those that don't is answered by ICMP, which circles
+// between router and node as a stray RST does.
 func (s *site) spoofACKs(count int) time.Duration {
+	s.t.Helper()
+	s.routeStrangers()
 	began := time.Now()
 	s.raw(count, func(i int) (netip.AddrPort, byte) {
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, 100 + byte(i%100)}), uint16(2000+i/100)), flagACK
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, 138 + byte(i%100)}), uint16(2000+i/100)), flagACK
 	}, 0)
 	return time.Since(began)
 }

@@ -76,7 +76,9 @@ func newSite(t testing.TB, nodes int) *site {
 	must(t, binaries.Install(filepath.Join(dir, "bin")))
 	s.router, s.client = s.host("router"), s.host("client")
 	must(t, link.Bridge(s.router, "nodes"))
-	must(t, link.Batch(s.router, "addr add 10.10.0.1/24 dev nodes"))
+	// An address of its own: else it has its ports' least, and another one when the port of
+	// a node that crashes is gone.
+	must(t, link.Batch(s.router, "link set nodes address 02:00:00:00:00:01", "addr add 10.10.0.1/24 dev nodes"))
 	must(t, link.Batch6(s.router, "addr add fd00:10::1/64 dev nodes nodad"))
 	must(t, link.Connect(
 		link.End{Box: s.router, Name: "client", Addresses: prefixes("198.51.100.1/24", "2001:db8:51::1/64")},
@@ -157,16 +159,17 @@ func (s *site) addNode(i int) {
 
 // forwardService is what kube-proxy in nftables mode does for a Service with all pods.
 func (n *node) forwardService() {
-	n.nft(n.proxyRules())
+	n.nft(proxyRules(n.site.nodes))
 }
 
-func (n *node) proxyRules() string {
+// proxyRules send to the pods of these nodes.
+func proxyRules(with []*node) string {
 	var rules strings.Builder
 	for _, f := range []struct{ family, match, service, pod string }{
 		{"ip", "ip", service4.String(), "10.244.%d.2 : %d"}, {"ip6", "ip6", service6.String(), "[fd00:244:%d::2]:%d"},
 	} {
 		var pods []string
-		for i, other := range n.site.nodes {
+		for i, other := range with {
 			host := fmt.Sprintf("10.244.%d.2", other.number)
 			if f.family == "ip6" {
 				host = fmt.Sprintf("fd00:244:%d::2", other.number)
