@@ -19,9 +19,9 @@ import (
 )
 
 // Told is how those learned it whose state died with a node. The first packet that
-// another node gets makes it ask who has the connection; the answer that nobody has is
-// for the next one. TCP sends that when its time-out is over again, which nobody
-// shortens; and before the first one the routers' hold time passes.
+// another node gets makes it ask who has the connection; when nobody says so for 0.9 s its
+// relay has the client told, before its second packet. TCP sends that when its time-out is
+// over again; and before the first one the routers' hold time passes.
 type Told struct {
 	// State connections had their state on the node; Pods had it elsewhere, and their
 	// pod there: a dead pod's connections nobody can tell.
