@@ -145,8 +145,9 @@ var _ = Describe("Attributes", func() {
 		for _, bad := range []v1alpha1.CommunityValue{"64512:70000", "70000:1", "64512:1:4294967296", "no export"} {
 			refused := all.DeepCopy()
 			Expect(site.API().Get(ctx, crclient.ObjectKeyFromObject(all), refused)).To(Succeed())
+			before := refused.DeepCopy()
 			refused.Spec.Communities = append(refused.Spec.Communities, bad)
-			Expect(site.API().Update(ctx, refused)).To(MatchError(ContainSubstring("communities")), "%q", bad)
+			Expect(site.API().Patch(ctx, refused, crclient.MergeFrom(before))).To(MatchError(ContainSubstring("communities")), "%q", bad)
 		}
 		expectAllCommunities(ctx, addrs, want)
 		for name, c := range wires {

@@ -295,11 +295,12 @@ func setAddresses(ctx context.Context, nodeName string, addrs ...netip.Addr) {
 	GinkgoHelper()
 	var obj corev1.Node
 	Expect(site.API().Get(ctx, crclient.ObjectKey{Name: nodeName}, &obj)).To(Succeed())
+	before := obj.DeepCopy()
 	obj.Status.Addresses = nil
 	for _, addr := range addrs {
 		obj.Status.Addresses = append(obj.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: addr.String()})
 	}
-	Expect(site.API().Status().Update(ctx, &obj)).To(Succeed(), fmt.Sprint(nodeName, addrs))
+	Expect(site.API().Status().Patch(ctx, &obj, crclient.MergeFrom(before))).To(Succeed(), fmt.Sprint(nodeName, addrs))
 }
 
 // neighborASN is the AS number that tor-b sees of a node over IPv4, 0 without a

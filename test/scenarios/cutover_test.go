@@ -65,8 +65,9 @@ var _ = Describe("Migration", func() {
 		_, err := l.AddPod(ctx, "node1", "web", map[string]string{"app": "web"})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(l.Create(ctx, svc)).To(Succeed())
+		before := svc.DeepCopy()
 		svc.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.77"}}
-		Expect(l.API().Status().Update(ctx, svc)).To(Succeed())
+		Expect(l.API().Status().Patch(ctx, svc, crclient.MergeFrom(before))).To(Succeed())
 		prefix := lab.HostRoute(addresses("203.0.113.77")[0])
 
 		By("running the first speaker on every node; Herald's FRR waits")

@@ -71,19 +71,15 @@ var _ = Describe("Peering in disguise", func() {
 		Expect(session.Status.LocalASN).To(BeEquivalentTo(seen))
 
 		By("prepending: with the number that is seen")
-		all := lab.Advertisement("all")
-		Expect(l.API().Get(ctx, crclient.ObjectKeyFromObject(all), all)).To(Succeed())
-		all.Spec.ASPathPrepend = ptr.To(int32(1))
-		Expect(l.API().Update(ctx, all)).To(Succeed())
+		updateOn(ctx, l, lab.Advertisement("all"), func(a *v1alpha1.BGPAdvertisement) { a.Spec.ASPathPrepend = ptr.To(int32(1)) })
 		paths(seen, seen)
 
 		By("leaving TTL security out on the nodes: the routers drop what comes with another TTL")
 		for _, obj := range peers {
-			peer := obj.(*v1alpha1.BGPPeer)
-			Expect(l.API().Get(ctx, crclient.ObjectKeyFromObject(peer), peer)).To(Succeed())
-			peer.Spec.TTLSecurityHops = nil
-			peer.Spec.HoldTime, peer.Spec.KeepaliveTime = &metav1.Duration{Duration: 3 * time.Second}, &metav1.Duration{Duration: time.Second}
-			Expect(l.API().Update(ctx, peer)).To(Succeed())
+			updateOn(ctx, l, obj.(*v1alpha1.BGPPeer), func(peer *v1alpha1.BGPPeer) {
+				peer.Spec.TTLSecurityHops = nil
+				peer.Spec.HoldTime, peer.Spec.KeepaliveTime = &metav1.Duration{Duration: 3 * time.Second}, &metav1.Duration{Duration: time.Second}
+			})
 		}
 		for _, r := range l.Routers() {
 			Eventually(ctx, func(g Gomega) {
@@ -151,9 +147,7 @@ func checkDynamicASN(ctx context.Context, l *lab.Lab) {
 			for _, family := range families {
 				peer := l.Peer(r.Config().Name, family)
 				peer.Name += "-" + string(family)
-				Expect(l.API().Get(ctx, crclient.ObjectKeyFromObject(peer), peer)).To(Succeed())
-				peer.Spec.PeerASN, peer.Spec.DynamicASN = 0, dynamic
-				Expect(l.API().Update(ctx, peer)).To(Succeed())
+				updateOn(ctx, l, peer, func(p *v1alpha1.BGPPeer) { p.Spec.PeerASN, p.Spec.DynamicASN = 0, dynamic })
 			}
 		}
 	}
