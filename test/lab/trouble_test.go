@@ -184,11 +184,11 @@ func (s *trouble) reboot() {
 		s.Errorf("boot id is %q, was %q, the node reads %q", n.BootID(), before, out)
 	}
 	// The router keeps the routes of the old session until the new one.
-	s.check(wait.Until(s.Context(), "node2 has a new session", wait.Session, func(ctx context.Context) (bool, error) {
-		now, err := r.Sessions(ctx)
-		address := n.Config().IPv4
-		return now[address].State == router.Established && sessions[address].ResetUntil(now[address]), err
-	}))
+	now, err := s.lab.WaitSettled(s.Context(), r, router.IPv4)
+	s.check(err)
+	if address := n.Config().IPv4; !sessions[address].ResetUntil(now[address]) {
+		s.Errorf("the session of the node before it crashed counts as settled: %+v", now[address])
+	}
 	if err := lab.CheckNoReset(s.Context(), r, sessions); err == nil {
 		s.Error("CheckNoReset sees no reset of a rebooted node")
 	}

@@ -230,7 +230,7 @@ func waitAllEstablished(ctx context.Context, l *lab.Lab) map[string]map[netip.Ad
 			for _, addr := range l.NodeAddresses(family) {
 				Eventually(ctx, stateOf).WithArguments(ctx, r, addr).WithTimeout(patience).Should(Equal(router.Established), "%s %s", r.Config().Name, addr)
 			}
-			established, err := l.WaitEstablished(ctx, r, family)
+			established, err := l.WaitSettled(ctx, r, family)
 			Expect(err).NotTo(HaveOccurred())
 			for addr, s := range established {
 				all[r.Config().Name][addr] = s

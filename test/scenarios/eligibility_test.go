@@ -173,7 +173,7 @@ func expectAnsweredBy(ctx context.Context, addr netip.Addr, nodeName string) {
 func expectSessionsOf(ctx context.Context, routerName string, nodes ...string) {
 	GinkgoHelper()
 	for _, family := range families {
-		_, err := site.WaitEstablished(ctx, site.Router(routerName), family, nodes...)
+		_, err := site.WaitSettled(ctx, site.Router(routerName), family, nodes...)
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(ctx, establishedWith).WithArguments(ctx, site, site.Router(routerName), family).
 			Should(ConsistOf(site.NodeAddresses(family, nodes...)), routerName)

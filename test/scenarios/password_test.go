@@ -85,7 +85,7 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 		changePassword(ctx, keyed, rightPassword)
 		for _, r := range keyed.Routers() {
 			for _, family := range families {
-				_, err := keyed.WaitEstablished(ctx, r, family)
+				_, err := keyed.WaitSettled(ctx, r, family)
 				Expect(err).NotTo(HaveOccurred())
 				for _, addr := range keyed.NodeAddresses(family) {
 					Expect(connectionsTo(ctx, r, otherPort)).To(ContainElement(addr), "%s: from the node to port %d", r.Config().Name, otherPort)
@@ -129,7 +129,7 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 		}{{"tor-b", router.IPv4}, {"tor-c", router.IPv6}, {"tor-a", router.IPv4}, {"tor-a", router.IPv6}}
 		for _, add := range one {
 			Expect(keyed.Create(ctx, keyedPeer(keyed, add.router, add.family))).To(Succeed())
-			_, err := keyed.WaitEstablished(ctx, keyed.Router(add.router), add.family)
+			_, err := keyed.WaitSettled(ctx, keyed.Router(add.router), add.family)
 			Expect(err).NotTo(HaveOccurred())
 		}
 		Expect(establishedIn(ctx, keyed)).To(HaveLen(len(one) * len(keyed.Nodes())))
@@ -156,7 +156,7 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 		}
 		for _, name := range rotated {
 			for _, family := range families {
-				_, err := keyed.WaitEstablished(ctx, keyed.Router(name), family)
+				_, err := keyed.WaitSettled(ctx, keyed.Router(name), family)
 				Expect(err).NotTo(HaveOccurred())
 			}
 		}

@@ -172,7 +172,7 @@ func checkDynamicASN(ctx context.Context, l *lab.Lab) {
 	set(v1alpha1.DynamicASNInternal)
 	for _, r := range l.Routers() {
 		for _, family := range families {
-			_, err := l.WaitEstablished(ctx, r, family)
+			_, err := l.WaitSettled(ctx, r, family)
 			Expect(err).NotTo(HaveOccurred())
 		}
 		for _, block := range []string{"203.0.113.0/32", "2001:db8:113::/128"} {
@@ -187,7 +187,7 @@ func announcedOn(ctx context.Context, l *lab.Lab) {
 	GinkgoHelper()
 	for _, r := range l.Routers() {
 		for _, family := range families {
-			_, err := l.WaitEstablished(ctx, r, family)
+			_, err := l.WaitSettled(ctx, r, family)
 			Expect(err).NotTo(HaveOccurred())
 		}
 	}
@@ -239,7 +239,7 @@ func checkMultihop(ctx context.Context, l *lab.Lab) {
 	peerWithAll(ctx, l, at(true))
 	for _, r := range l.Routers() {
 		for _, family := range families {
-			_, err := l.WaitEstablished(ctx, r, family)
+			_, err := l.WaitSettled(ctx, r, family)
 			Expect(err).NotTo(HaveOccurred())
 		}
 	}

@@ -77,7 +77,7 @@ func restoreSessions(ctx context.Context) error {
 	for _, r := range site.Routers() {
 		all := map[netip.Addr]router.Session{}
 		for _, family := range families {
-			established, err := site.WaitEstablished(ctx, r, family)
+			established, err := site.WaitSettled(ctx, r, family)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/herald-lb/herald/test/lab/wait"
@@ -15,7 +16,12 @@ const trailerBytes = 4
 // Show asks one daemon over its vty socket, which takes a fraction of vtysh's
 // time: for conditions that are polled.
 func (i *Instance) Show(daemon, command string) (string, error) {
-	conn, err := net.DialTimeout("unix", i.VtySocket(daemon), wait.Query)
+	return Show(i.RunDir(), daemon, command)
+}
+
+// Show asks a daemon of an FRR whose /run/frr is runDir on the host.
+func Show(runDir, daemon, command string) (string, error) {
+	conn, err := net.DialTimeout("unix", filepath.Join(runDir, daemon+".vty"), wait.Query)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", daemon, err)
 	}

@@ -85,7 +85,7 @@ func TestNothingSurvivesAKilledStarter(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for len(inNamespace(f.Net)) > 0 {
 		if time.Now().After(deadline) {
 			t.Fatalf("still in the namespace: %v", inNamespace(f.Net))
@@ -212,7 +212,7 @@ func TestKilledBoxTakesItsContainersAlong(t *testing.T) {
 	for name, done := range map[string]<-chan struct{}{"container": inner.Done(), "its command": p.Done()} {
 		select {
 		case <-done:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Errorf("the %s outlived its host", name)
 		}
 	}

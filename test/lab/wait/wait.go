@@ -16,6 +16,9 @@ const (
 	BringUp = 90 * time.Second
 	// Session bounds a BGP session coming up, with both sides' connect timers.
 	Session = 45 * time.Second
+	// Settled bounds sessions coming up after a crash: a router holds the old one until a
+	// keepalive of its own isn't answered.
+	Settled = 90 * time.Second
 	// Route bounds a change in the API showing in a router's table.
 	Route = 20 * time.Second
 	// Query bounds one question to a daemon or kernel.
