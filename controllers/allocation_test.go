@@ -106,6 +106,7 @@ var _ = Describe("Allocation", func() {
 		Eventually(addresses("a")).Should(Equal("203.0.113.7"))
 		change(getService("a"), func(s *corev1.Service) { s.Spec.Type = corev1.ServiceTypeClusterIP })
 		Eventually(allocated("a")).Should(BeEmpty())
+		Eventually(announced("a")).Should(BeEmpty())
 		change(getService("a"), func(s *corev1.Service) {
 			s.Spec.Type = corev1.ServiceTypeLoadBalancer
 			class("example.com/other")(s)
@@ -265,7 +266,7 @@ var _ = Describe("A11 restart and failover move nothing", func() {
 		for i := range services + 2 {
 			create(newService(fmt.Sprintf("s%02d", i), []string{"4", "46"}[i%2]))
 		}
-		Eventually(held).WithTimeout(20 * time.Second).Should(HaveLen(services))
+		Eventually(held).Should(HaveLen(services))
 		for i := range 4 {
 			for name := range held() {
 				if name == fmt.Sprintf("s%02d", i*5) {
@@ -323,13 +324,13 @@ var _ = Describe("A11 restart and failover move nothing", func() {
 		extra := newPool("q", "198.51.100.0/24")
 		create(extra)
 		for i := range 6 {
-			Eventually(addresses(fmt.Sprint("burst", i))).WithTimeout(20 * time.Second).ShouldNot(BeEmpty())
+			Eventually(addresses(fmt.Sprint("burst", i))).ShouldNot(BeEmpty())
 		}
 		unmoved(Default, before)
 	})
 
 	It("A11 after the leader gives up its lease, at once", func() {
-		options := controllers.Options{LeaderElect: true} // 15 s lease: only a release is quicker
+		options := controllers.Options{LeaderElect: true, Lease: longLease}
 		first := startManager(options)
 		create(pool())
 		before := fill()

@@ -38,7 +38,8 @@ var _ = Describe("Bounds", func() {
 		Eventually(announced("b")).Should(Equal("False NoEndpoint"))
 		Eventually(announced("c")).Should(Equal("False NoAddress"))
 		Eventually(peerStatus("tor")).Should(Equal("True Accepted; True AllEstablished; 1/1"))
-		Eventually(func() string { return poolStatus("p")().IPv4.Free }).Should(Equal("0"))
+		Eventually(counted("p")).Should(HaveField("Free", "0"))
+		Eventually(advertisementAccepted("all")).Should(Equal("True Accepted"))
 
 		settled := versions()
 		changeStatus(newNode("n1", nil), func(n *corev1.Node) {

@@ -160,12 +160,12 @@ func message(conditions []metav1.Condition, kind string) string {
 	return condition.Message
 }
 
-// eventsOf a Service, by Herald, as "Warning PoolExhausted", each as often as it was sent,
+// eventsOf a Service that exists, by Herald, as "Warning PoolExhausted", each as often as it was sent,
 // sorted.
 func eventsOf(name string) func() []string {
 	return func() []string {
 		all := []string{}
-		for _, event := range listEvents(name) {
+		for _, event := range listEvents(newService(name, "")) {
 			all = append(all, event.Type+" "+event.Reason)
 		}
 		slices.Sort(all)
@@ -177,7 +177,7 @@ func eventsOf(name string) func() []string {
 func notesOf(name, reason string) func() []string {
 	return func() []string {
 		var all []string
-		for _, event := range listEvents(name) {
+		for _, event := range listEvents(newService(name, "")) {
 			if event.Reason == reason {
 				all = append(all, event.Note)
 			}
@@ -187,13 +187,10 @@ func notesOf(name, reason string) func() []string {
 }
 
 // eventCounts of an object counts its events, repetitions included, by type and reason.
-func eventCounts(kind, name string) func() map[string]int {
+func eventCounts(object client.Object) func() map[string]int {
 	return func() map[string]int {
 		told := map[string]int{}
-		for _, event := range listEvents(name) {
-			if event.Regarding.Kind != kind {
-				continue
-			}
+		for _, event := range listEvents(object) {
 			told[event.Type+" "+event.Reason]++
 			if event.Series != nil {
 				told[event.Type+" "+event.Reason] += int(event.Series.Count) - 1
@@ -203,12 +200,17 @@ func eventCounts(kind, name string) func() map[string]int {
 	}
 }
 
-func listEvents(name string) []eventsv1.Event {
+// listEvents by Herald about an object, not about an earlier one of its name: recorders
+// send when they come to it.
+func listEvents(object client.Object) []eventsv1.Event {
 	list := &eventsv1.EventList{}
+	if err := k8s.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return nil
+	}
 	if err := k8s.List(ctx, list, client.InNamespace("default")); err != nil {
 		return nil
 	}
 	return slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool {
-		return e.Regarding.Name != name || e.ReportingController != "herald-lb.io/manager"
+		return e.Regarding.UID != object.GetUID() || e.ReportingController != "herald-lb.io/manager"
 	})
 }

@@ -153,7 +153,7 @@ var _ = Describe("FlowPolicy status", func() {
 		}
 		Eventually(flowStatus("younger")).Should(Equal("True Conflict; True Learning; 2/2"))
 		Expect(message(getFlowPolicy("younger").Status.Conditions, v1alpha1.ConditionAccepted)).To(ContainSubstring("such as shop/web"))
-		Expect(flowStatus("older")()).To(Equal("True Accepted; True Learning; 2/2"))
+		Eventually(flowStatus("older")).Should(Equal("True Accepted; True Learning; 2/2"))
 
 		many := flowIssue("older", v1alpha1.ReasonTooManyNodes, "Herald runs on more than 65 nodes")
 		for _, node := range []string{"n1", "n2"} {

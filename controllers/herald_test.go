@@ -146,9 +146,10 @@ var _ = Describe("The Herald object", func() {
 		Expect(set.OwnerReferences).To(HaveLen(1))
 		Expect(set.Spec.Template.Spec.Tolerations).To(HaveLen(1), "the control plane's, by default")
 
-		set.Spec.Template.Spec.Containers[0].Image = "example.com/mine"
-		set.Spec.Template.Spec.HostNetwork = false
-		Expect(k8s.Update(ctx, set)).To(Succeed())
+		change(set, func(set *appsv1.DaemonSet) {
+			set.Spec.Template.Spec.Containers[0].Image = "example.com/mine"
+			set.Spec.Template.Spec.HostNetwork = false
+		})
 		Eventually(imageOf(install.Agent)).Should(Equal("example.com/herald:v1"))
 		Expect(daemons(install.Agent).Spec.Template.Spec.HostNetwork).To(BeTrue())
 		Expect(k8s.Delete(ctx, daemons(install.FRR))).To(Succeed())
@@ -205,6 +206,9 @@ var _ = Describe("The Herald object", func() {
 		}
 		for _, name := range []string{"n1", "n2"} {
 			create(newNode(name, nil))
+			// Before the BGPNode, which the manager would say to be silent else.
+			createPod(newPod(install.FRR, name, "example.com/frr:10.3"))
+			createPod(readyPod(newPod(install.Agent, name, "example.com/herald:v1")))
 			create(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: name}})
 			changeStatus(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: name}}, func(n *v1alpha1.BGPNode) {
 				n.Status.Conditions = []metav1.Condition{
@@ -212,8 +216,6 @@ var _ = Describe("The Herald object", func() {
 					condition(v1alpha1.ConditionProgrammed, metav1.ConditionTrue, v1alpha1.ReasonApplied),
 				}
 			})
-			createPod(newPod(install.FRR, name, "example.com/frr:10.3"))
-			createPod(readyPod(newPod(install.Agent, name, "example.com/herald:v1")))
 		}
 		Eventually(heraldSays(v1alpha1.ConditionReady)).Should(HavePrefix("True AllNodes: all 2 nodes are ready"))
 		Expect(herald().Status.Nodes).To(Equal(v1alpha1.HeraldNodes{Desired: 2, Ready: 2, Programmed: 2}))
@@ -271,7 +273,10 @@ var _ = Describe("The Herald object", func() {
 			n.Status.Routes, n.Status.Relay = &v1alpha1.RouteCount{IPv6: 1}, &v1alpha1.NodeRelay{PathMTU: true}
 		})
 		Eventually(heraldSays(v1alpha1.ConditionAnnouncing)).Should(HavePrefix("True PrefixesAnnounced"))
-		Expect(k8s.Delete(ctx, newHerald())).To(MatchError(ContainSubstring("first \"kubectl annotate heralds.herald-lb.io default herald-lb.io/confirm-delete=true\"")))
+		refused := MatchError(ContainSubstring("first \"kubectl annotate heralds.herald-lb.io default herald-lb.io/confirm-delete=true\""))
+		// A policy takes effect some moments after it was made.
+		Eventually(func() error { return k8s.Delete(ctx, newHerald(), client.DryRunAll) }).Should(refused)
+		Expect(k8s.Delete(ctx, newHerald())).To(refused)
 
 		// Past the policy, as when the CRD itself is deleted.
 		first.end()
@@ -312,7 +317,7 @@ var _ = Describe("The Herald object", func() {
 		// One that was started before the first had made anything.
 		second := startManager(controllers.Options{Namespace: otherNamespace, Self: selfOf("v9")})
 		var ended error
-		Eventually(second.done).WithTimeout(2 * soon).Should(Receive(&ended))
+		Eventually(second.done).Should(Receive(&ended))
 		second.done = nil
 		Expect(ended).To(MatchError(ContainSubstring(refusal)))
 		Expect(imageOf(install.Agent)()).To(Equal("example.com/herald:v1"))
@@ -346,6 +351,8 @@ var _ = Describe("The Herald object", func() {
 		session := func(node string) *v1alpha1.BGPSession {
 			return &v1alpha1.BGPSession{ObjectMeta: metav1.ObjectMeta{Name: node + ".tor"}, Spec: v1alpha1.BGPSessionSpec{Node: node, Peer: "tor"}}
 		}
+		// A policy takes effect some moments after it was made.
+		Eventually(func() error { return agent("").Create(ctx, session("n1"), client.DryRunAll) }).Should(MatchError(ContainSubstring("not bound to a node")))
 		Expect(agent("n1").Create(ctx, &v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "n1"}})).To(Succeed())
 		Expect(agent("n1").Create(ctx, session("n1"))).To(Succeed())
 		for what, write := range map[string]func() error{

@@ -38,11 +38,11 @@ herald_agent_reporting{bgpnode="node1"} 0
 `))
 			}
 		}
-		Eventually(told(registry)).WithTimeout(4 * soon).Should(Succeed())
+		Eventually(told(registry)).Should(Succeed())
 
 		startManager(controllers.Options{LeaderElect: true, Registry: standby})
 		Consistently(func() (int, error) { return testutil.GatherAndCount(standby) }).Should(BeZero())
 		leader.end()
-		Eventually(told(standby)).WithTimeout(4 * soon).Should(Succeed())
+		Eventually(told(standby)).Should(Succeed())
 	})
 })

@@ -109,7 +109,7 @@ var _ = Describe("Model", func() {
 			if generator.Random.Intn(6) > 0 {
 				continue
 			}
-			Eventually(func() []string { return model.Check(before, cluster.State(), excuses) }).WithTimeout(20*time.Second).Should(BeEmpty(), func() string {
+			Eventually(func() []string { return model.Check(before, cluster.State(), excuses) }).Should(BeEmpty(), func() string {
 				return fmt.Sprintf("seed %d, after\n%s\n%s", *modelSeed, strings.Join(history, "\n"), model.Describe(before, cluster.State()))
 			})
 			now := cluster.State()
@@ -140,7 +140,7 @@ var _ = Describe("A19 a late write of a former leader", func() {
 		Eventually(allocated("b")).Should(Equal("False NotInPool"))
 		Expect(apierrors.IsConflict(late(readA, "203.0.113.7"))).To(BeTrue())
 		By("a write that is based on what stands there now")
-		Expect(late(getService("b"), "203.0.113.0")).To(Succeed())
+		Eventually(func() error { return late(getService("b"), "203.0.113.0") }).Should(Succeed())
 		Eventually(addresses("b")).Should(BeEmpty())
 		Expect(addresses("a")()).To(Equal("203.0.113.0"))
 		for _, name := range []string{"a", "b"} {

@@ -148,7 +148,7 @@ var _ = Describe("Requests", func() {
 		By("a restart doesn't take what is kept")
 		changeService("a", annotated("ips", "198.51.100.1"))
 		Eventually(allocated("a")).Should(Equal("False AddressKept"))
-		Eventually(func() string { return poolStatus("p")().IPv4.Assigned }).Should(Equal("4"))
+		Eventually(counted("p")).Should(HaveField("Assigned", "4"))
 	})
 
 	It("A6 .0 and .255 are neither given out nor requestable; switched on later, their holders move", func() {
@@ -168,7 +168,7 @@ var _ = Describe("Requests", func() {
 		Eventually(allocated("asks")).Should(Equal("False NotInPool"))
 		Expect(message(getService("asks").Status.Conditions, v1alpha1.ConditionAllocated)).To(ContainSubstring("avoidBuggyIPs"))
 		Eventually(addresses("six")).Should(Equal("2001:db8::"))
-		Eventually(func() string { return poolStatus("p")().IPv4.Total }).Should(Equal("2"))
+		Eventually(counted("p")).Should(HaveField("Total", "2"))
 	})
 
 	It("A16 what is excluded, and pools that take no requests", func() {
