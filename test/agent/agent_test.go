@@ -38,7 +38,8 @@ type runningAgent struct {
 }
 
 // startAgent runs an agent on a node, with its options edited; it ends with the test, or
-// by stop.
+// by stop. Its clock stands until a test puts it forward: the reloader, which the test
+// plays, would count as dead after report.MaxAge of a busy machine.
 func startAgent(node, dir string, prober *prober, edits ...func(*controllers.AgentOptions)) *runningAgent {
 	GinkgoHelper()
 	agent := &runningAgent{dir: dir, prober: prober, clock: &shiftedClock{}}
@@ -46,6 +47,7 @@ func startAgent(node, dir string, prober *prober, edits ...func(*controllers.Age
 		Node: node, ExchangeDir: dir, SecretsNamespace: secretsNamespace, Version: "test",
 		Pace: status.DefaultPace(), Prober: prober, Clock: agent.clock, SysctlRoot: sysctls(), Log: ctrl.Log,
 	}
+	agent.clock.stand()
 	for _, edit := range edits {
 		edit(&options)
 	}
@@ -111,7 +113,7 @@ func (p *prober) set(cluster, local gates.Answer) {
 
 func ready() *prober { return &prober{cluster: gates.Ready, local: gates.Ready} }
 
-// shiftedClock is the real clock, put forward by the test, or one that stands until it is.
+// shiftedClock is the real clock, put forward by the test; or it stands until it is.
 type shiftedClock struct {
 	clock.RealClock
 	shift  atomic.Int64

@@ -66,10 +66,13 @@ var _ = Describe("the agent's program", Ordered, func() {
 		Eventually(get("http://" + probes + "/healthz")).Should(HavePrefix("200"))
 		Expect(get("http://" + probes + "/readyz")()).To(HavePrefix("500"))
 
-		agent.report(func(r *report.Report) { r.Sessions = []report.Session{established("192.0.2.1", 0)} })
-		Eventually(get("http://" + probes + "/readyz")).Should(HavePrefix("200"))
-		Eventually(sessionState(peerName)).Should(Equal(v1alpha1.SessionEstablished))
-		Eventually(condition(v1alpha1.ConditionProgrammed)).Should(HavePrefix("True"))
+		Eventually(func(g Gomega) {
+			// Again and again, as a reloader that lives.
+			agent.report(func(r *report.Report) { r.Sessions = []report.Session{established("192.0.2.1", 0)} })
+			g.Expect(get("http://" + probes + "/readyz")()).To(HavePrefix("200"))
+			g.Expect(sessionState(peerName)()).To(Equal(v1alpha1.SessionEstablished))
+			g.Expect(condition(v1alpha1.ConditionProgrammed)()).To(HavePrefix("True"))
+		}).Should(Succeed())
 		Expect(api.Delete(ctx, peer)).To(Succeed())
 		Eventually(func() any { return bgpSession(peerName) }).Should(BeNil())
 
@@ -138,7 +141,7 @@ var _ = Describe("the agent's program", Ordered, func() {
 	)
 })
 
-// apply makes what a file of config/rbac says, once.
+// apply makes what a file of config/rbac says, unless it is there.
 func apply(name string) {
 	GinkgoHelper()
 	data, err := os.ReadFile(filepath.Join("../../config/rbac", name))
@@ -151,7 +154,7 @@ func apply(name string) {
 			return
 		}
 		Expect(err).NotTo(HaveOccurred())
-		Expect(api.Create(ctx, object)).To(Succeed())
+		Expect(client.IgnoreAlreadyExists(api.Create(ctx, object))).To(Succeed())
 	}
 }
 

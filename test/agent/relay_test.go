@@ -16,7 +16,7 @@ import (
 	"github.com/herald-lb/herald/relay/exchange"
 )
 
-// relayedAgent is an agent whose node has a relay, which the test plays. Its clock stands.
+// relayedAgent is an agent whose node has a relay, which the test plays.
 type relayedAgent struct {
 	*runningAgent
 	dir     string
@@ -27,7 +27,6 @@ func startRelayed(dir, relayDir string) *relayedAgent {
 	GinkgoHelper()
 	return &relayedAgent{dir: relayDir, runningAgent: startAgent(nodeName, dir, ready(), func(o *controllers.AgentOptions) {
 		o.RelayDir = relayDir
-		o.Clock.(*shiftedClock).stand()
 	})}
 }
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/status"
 	"github.com/herald-lb/herald/reloader/exchange"
 	"github.com/herald-lb/herald/reloader/report"
 )
@@ -69,7 +70,7 @@ var _ = Describe("what the agent publishes", func() {
 		agent.report(func(r *report.Report) {
 			r.Sessions = []report.Session{established("192.0.2.1", 3), {Address: "192.0.2.2", State: "Active"}}
 		})
-		Eventually(sessionState(peerName), 2*time.Second).Should(Equal(v1alpha1.SessionEstablished))
+		Eventually(sessionState(peerName)).Should(Equal(v1alpha1.SessionEstablished))
 		Eventually(sessionState("tor-b")).Should(Equal(v1alpha1.SessionActive))
 		session := bgpSession(peerName)
 		Expect(session.Spec).To(Equal(v1alpha1.BGPSessionSpec{Node: nodeName, Peer: peerName}))
@@ -86,7 +87,7 @@ var _ = Describe("what the agent publishes", func() {
 		agent.report(func(r *report.Report) {
 			r.Sessions[0].State, r.Sessions[0].Flaps, r.Sessions[0].LastResetReason = "Active", 1, "Hold Timer Expired"
 		})
-		Eventually(sessionState(peerName), 2*time.Second).Should(Equal(v1alpha1.SessionActive))
+		Eventually(sessionState(peerName)).Should(Equal(v1alpha1.SessionActive))
 		Expect(bgpSession(peerName).Status.LastReset.Reason).To(Equal("Hold Timer Expired"))
 
 		Expect(api.Delete(ctx, peer)).To(Succeed())
@@ -110,22 +111,30 @@ var _ = Describe("what the agent publishes", func() {
 			r.AppliedHash = good.Hash
 			r.LastApply = &report.Apply{Steps: []string{"frr-reload"}, Error: "% Unknown command: neighbor", Time: time.Now()}
 		})
-		Eventually(condition(v1alpha1.ConditionProgrammed), 2*time.Second).Should(Equal("False ApplyFailed: % Unknown command: neighbor"))
-		status := bgpNode().Status
-		Expect(status.AppliedHash).To(Equal(good.Hash))
-		Expect(status.DesiredHash).NotTo(Equal(good.Hash))
-		Expect(status.LastApply.Error).To(Equal("% Unknown command: neighbor"))
-		Expect(status.LastApply.Outcome).To(Equal(v1alpha1.ApplyFailed))
+		Eventually(condition(v1alpha1.ConditionProgrammed)).Should(Equal("False ApplyFailed: % Unknown command: neighbor"))
+		told := bgpNode().Status
+		Expect(told.AppliedHash).To(Equal(good.Hash))
+		Expect(told.DesiredHash).NotTo(Equal(good.Hash))
+		Expect(told.LastApply.Error).To(Equal("% Unknown command: neighbor"))
+		Expect(told.LastApply.Outcome).To(Equal(v1alpha1.ApplyFailed))
 
 		Expect(api.Delete(ctx, bad)).To(Succeed())
-		Eventually(condition(v1alpha1.ConditionProgrammed), 2*time.Second).Should(HavePrefix("True Applied"))
+		Eventually(condition(v1alpha1.ConditionProgrammed)).Should(HavePrefix("True Applied"))
 	})
 
 	It("says Pending when an apply is overdue, and Applied after it", func() {
 		baseWorld()
 		agent := reportingAgent()
+		applied, err := exchange.ReadConfig(agent.dir)
+		Expect(err).NotTo(HaveOccurred())
 		create(newPeer("tor-b", "192.0.2.2"))
-		Eventually(condition(v1alpha1.ConditionProgrammed)).Should(HavePrefix("False Pending"))
+		Eventually(agent.frrConf).Should(ContainSubstring("192.0.2.2"))
+		overdue := func() string {
+			agent.clock.forward(status.PendingGrace)
+			agent.report(func(r *report.Report) { r.AttemptedHash, r.AppliedHash = applied.Hash, applied.Hash })
+			return condition(v1alpha1.ConditionProgrammed)()
+		}
+		Eventually(overdue).Should(HavePrefix("False Pending"))
 		agent.report()
 		Eventually(condition(v1alpha1.ConditionProgrammed)).Should(HavePrefix("True Applied"))
 	})
@@ -155,11 +164,13 @@ var _ = Describe("what the agent publishes", func() {
 	It("overwrites what the manager said of it while it was away", func() {
 		baseWorld()
 		reportingAgent()
-		node := bgpNode()
-		meta.SetStatusCondition(&node.Status.Conditions, metav1.Condition{
-			Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonAgentNotReporting, Message: "gone",
-		})
-		Expect(api.Status().Update(ctx, node)).To(Succeed())
+		Eventually(func() error { // until the agent doesn't write at the same moment
+			node := bgpNode()
+			meta.SetStatusCondition(&node.Status.Conditions, metav1.Condition{
+				Type: v1alpha1.ConditionReady, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonAgentNotReporting, Message: "gone",
+			})
+			return api.Status().Update(ctx, node)
+		}).Should(Succeed())
 		Eventually(condition(v1alpha1.ConditionReady)).Should(HavePrefix("True Reporting"))
 	})
 

@@ -35,7 +35,8 @@ func TestAgent(t *testing.T) {
 
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))
-	SetDefaultEventuallyTimeout(10 * time.Second)
+	// It says only that something comes, on the busiest machine.
+	SetDefaultEventuallyTimeout(time.Minute)
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	EnforceDefaultTimeoutsWhenUsingContexts()
 
@@ -43,8 +44,8 @@ var _ = BeforeSuite(func() {
 		CRDDirectoryPaths:        []string{"../../config/crd/bases"},
 		ErrorIfCRDPathMissing:    true,
 		BinaryAssetsDirectory:    thirdparty.KubernetesDir(),
-		ControlPlaneStartTimeout: time.Minute,
-		ControlPlaneStopTimeout:  time.Minute,
+		ControlPlaneStartTimeout: 2 * time.Minute,
+		ControlPlaneStopTimeout:  2 * time.Minute,
 	}
 	var err error
 	config, err = apiServer.Start()
