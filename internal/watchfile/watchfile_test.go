@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-const soon = 10 * time.Second
+const soon = time.Minute
 
 func noted(t *testing.T, w *Watcher, what string) {
 	t.Helper()

@@ -48,7 +48,7 @@ const ok = "\x00\x00\x00\x00"
 
 func dial(t *testing.T, socket string) *Conn {
 	t.Helper()
-	c, err := Dial(t.Context(), "bgpd", socket, 200*time.Millisecond)
+	c, err := Dial(t.Context(), "bgpd", socket, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +76,9 @@ func TestExec(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := dial(t, daemon(t, ok, tt.answer, "next"+ok))
+			if tt.broken {
+				c.timeout = 200 * time.Millisecond // what follows doesn't come
+			}
 			output, err := c.Exec("show something")
 			if tt.broken {
 				if !errors.Is(err, ErrBroken) || !c.Broken() {
