@@ -27,6 +27,7 @@ import (
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers"
 	"github.com/herald-lb/herald/internal/cluster"
+	"github.com/herald-lb/herald/test/attempts"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -55,8 +56,14 @@ func TestControllers(t *testing.T) {
 	SetDefaultEventuallyPollingInterval(20 * time.Millisecond)
 	SetDefaultConsistentlyDuration(quiet)
 	SetDefaultConsistentlyPollingInterval(50 * time.Millisecond)
-	RunSpecs(t, "controllers")
+	// Each spec begins with an empty cluster, so that it can be tried again; it is then
+	// named as flaked.
+	suite, reporter := GinkgoConfiguration()
+	suite.FlakeAttempts = 2
+	RunSpecs(t, "controllers", suite, reporter)
 }
+
+var _ = ReportAfterSuite("failures", attempts.Print)
 
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/herald-lb/herald/internal/cluster"
+	"github.com/herald-lb/herald/test/attempts"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -30,8 +31,14 @@ var (
 func TestAgent(t *testing.T) {
 	thirdparty.Need(t, thirdparty.Binary("kube-apiserver"), thirdparty.Binary("etcd"))
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "agent")
+	// What a spec makes goes with it, so that it can be tried again; it is then named as
+	// flaked.
+	suite, reporter := GinkgoConfiguration()
+	suite.FlakeAttempts = 2
+	RunSpecs(t, "agent", suite, reporter)
 }
+
+var _ = ReportAfterSuite("failures", attempts.Print)
 
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(zap.New(zap.WriteTo(GinkgoWriter), zap.UseDevMode(true)))

@@ -13,6 +13,7 @@ import (
 	. "github.com/onsi/gomega"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
+	"github.com/herald-lb/herald/test/attempts"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/binaries"
 	"github.com/herald-lb/herald/test/lab/frr"
@@ -59,6 +60,8 @@ func TestScenarios(t *testing.T) {
 	suite.FlakeAttempts = 3
 	RunSpecs(t, "Scenarios", suite, reporter)
 }
+
+var _ = ReportAfterSuite("failures", attempts.Print)
 
 var _ = BeforeSuite(func() {
 	Expect(binaries.Build()).To(Succeed())
