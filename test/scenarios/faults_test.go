@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -49,13 +50,18 @@ type steadiness struct {
 	sessions map[string]map[netip.Addr]router.Session
 }
 
-// steady looks at the routers as they are now.
+// steady looks at the routers once all sessions stay: that the address is everywhere says
+// nothing of those over the other family, which may begin anew in their first seconds.
 func steady(ctx context.Context, addr netip.Addr) steadiness {
 	GinkgoHelper()
 	s := steadiness{addr: addr, sessions: map[string]map[netip.Addr]router.Session{}}
 	for _, r := range site.Routers() {
-		all, err := r.Sessions(ctx)
-		Expect(err).NotTo(HaveOccurred())
+		all := map[netip.Addr]router.Session{}
+		for _, family := range families {
+			settled, err := site.WaitSettled(ctx, r, family)
+			Expect(err).NotTo(HaveOccurred())
+			maps.Copy(all, settled)
+		}
 		s.sessions[r.Config().Name] = all
 	}
 	return s
