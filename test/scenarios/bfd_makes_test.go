@@ -20,15 +20,24 @@ import (
 	"github.com/herald-lb/herald/test/lab/router"
 )
 
-// quick is less than the hold time of 30 s by far: only BFD is as fast as that.
-const quick = 12 * time.Second
+// quick is less than what is left of the hold time of 30 s after a keepalive, one each
+// 10 s: only BFD is as fast as that.
+const quick = 15 * time.Second
+
+// lenient is a profile by which a path is down after 3 s, as at the routers.
+func lenient(name string) *v1alpha1.BFDProfile {
+	return &v1alpha1.BFDProfile{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec:       v1alpha1.BFDProfileSpec{DetectMultiplier: ptr.To(int32(router.BFDMultiplier))},
+	}
+}
 
 // FRR and BIRD run BFD; GoBGP has none. A node of each release, on a site of
 // their own.
 var _ = Describe("BFD with each make that has it", func() {
 	It("B1 B2 B3 S8 is added, is up at both ends over both families, sends echoes, may be passive beside an active end, takes sessions down in time, and is removed", func(ctx SpecContext) {
 		l := bfdSite(ctx)
-		profile := &v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "fast"}}
+		profile := lenient("fast")
 		Expect(l.Create(ctx, profile)).To(Succeed())
 		peers := peerWithAll(ctx, l, nil)
 		before := waitAllEstablished(ctx, l)
@@ -53,7 +62,9 @@ var _ = Describe("BFD with each make that has it", func() {
 		By("sending echoes, to a router that takes them")
 		tor := l.Router("tor-a")
 		countEchoes(ctx, tor)
-		Expect(l.Create(ctx, &v1alpha1.BFDProfile{ObjectMeta: metav1.ObjectMeta{Name: "echo"}, Spec: v1alpha1.BFDProfileSpec{EchoMode: true}})).To(Succeed())
+		echo := lenient("echo")
+		echo.Spec.EchoMode, echo.Spec.EchoInterval = true, ptr.To(int32(300))
+		Expect(l.Create(ctx, echo)).To(Succeed())
 		setProfile(ctx, l, peers, "echo")
 		for _, addr := range l.NodeAddresses(router.IPv4) {
 			Eventually(ctx, echoesFrom).WithArguments(ctx, tor, addr).Should(BeTrue(), "%s", addr)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -27,7 +26,7 @@ var _ = Describe("BFD", func() {
 		DeferCleanup(func() { bfdAtRouter(tor, false) })
 		profile := &v1alpha1.BFDProfile{
 			ObjectMeta: metav1.ObjectMeta{Name: "fast"},
-			Spec:       v1alpha1.BFDProfileSpec{DetectMultiplier: ptr.To(int32(4))},
+			Spec:       v1alpha1.BFDProfileSpec{DetectMultiplier: ptr.To(int32(router.BFDMultiplier))},
 		}
 		create(ctx, profile)
 
@@ -37,17 +36,17 @@ var _ = Describe("BFD", func() {
 		for _, n := range allNodes {
 			Eventually(ctx, bfdAtRouterOf).WithArguments(tor, n).Should(HaveField("Status", "up"), n)
 			Eventually(ctx, bfdOfSession).WithArguments(ctx, n, "tor-a").Should(Equal(v1alpha1.BFDUp), n)
-			Eventually(ctx, bfdAtRouterOf).WithArguments(tor, n).Should(HaveField("Multiplier", 4), n)
+			Eventually(ctx, bfdAtRouterOf).WithArguments(tor, n).Should(HaveField("Multiplier", router.BFDMultiplier), n)
 		}
 		expectNoReset(ctx)
 
 		By("editing the profile")
 		update(ctx, profile, func(p *v1alpha1.BFDProfile) {
-			p.Spec.DetectMultiplier, p.Spec.TransmitInterval, p.Spec.ReceiveInterval = ptr.To(int32(5)), ptr.To(int32(200)), ptr.To(int32(250))
+			p.Spec.DetectMultiplier, p.Spec.TransmitInterval, p.Spec.ReceiveInterval = ptr.To(int32(router.BFDMultiplier+5)), ptr.To(int32(200)), ptr.To(int32(250))
 		})
 		for _, n := range allNodes {
 			Eventually(ctx, bfdAtRouterOf).WithArguments(tor, n).Should(And(
-				HaveField("Status", "up"), HaveField("Multiplier", 5), HaveField("Transmit", 200), HaveField("Receive", 250)), n)
+				HaveField("Status", "up"), HaveField("Multiplier", router.BFDMultiplier+5), HaveField("Transmit", 200), HaveField("Receive", 250)), n)
 		}
 		expectNoReset(ctx)
 
@@ -55,11 +54,10 @@ var _ = Describe("BFD", func() {
 		mayReset("node2")
 		Expect(site.SetCable("node2", false)).To(Succeed())
 		DeferCleanup(func() { _ = site.SetCable("node2", true) })
-		// The hold time is 30 s: only BFD is as fast as this.
 		Eventually(ctx, func() (string, error) {
 			s, err := sessionOf(ctx, "tor-a", "node2", router.IPv4)
 			return s.State, err
-		}).WithTimeout(8 * time.Second).ShouldNot(Equal(router.Established))
+		}).WithTimeout(quick).ShouldNot(Equal(router.Established))
 		Expect(site.SetCable("node2", true)).To(Succeed())
 		Eventually(ctx, bfdAtRouterOf).WithArguments(tor, "node2").Should(HaveField("Status", "up"))
 		expectNoReset(ctx)
@@ -85,9 +83,15 @@ func bfdAtRouter(tor *frr.Instance, on bool) {
 	if on {
 		no = ""
 	}
-	args := []string{"-c", "configure terminal", "-c", fmt.Sprintf("router bgp %d", lab.DefaultRouterASN)}
+	args := []string{
+		"-c", "configure terminal", "-c", "bfd", "-c", "profile lab", "-c", fmt.Sprint("detect-multiplier ", router.BFDMultiplier), "-c", "exit", "-c", "exit",
+		"-c", fmt.Sprintf("router bgp %d", lab.DefaultRouterASN),
+	}
 	for _, addr := range site.NodeAddresses(router.IPv4) {
 		args = append(args, "-c", fmt.Sprintf("%sneighbor %s bfd", no, addr))
+		if on {
+			args = append(args, "-c", fmt.Sprintf("neighbor %s bfd profile lab", addr))
+		}
 	}
 	_, err := tor.Vtysh(args...)
 	Expect(err).NotTo(HaveOccurred())

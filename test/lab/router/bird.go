@@ -95,7 +95,7 @@ func birdConfig(c Config) string {
 		b.WriteString("}\n")
 	}
 	if c.BFD {
-		b.WriteString("protocol bfd { interface \"*\" { interval 300 ms; }; multihop { interval 300 ms; }; }\n")
+		fmt.Fprintf(&b, "protocol bfd { interface \"*\" { interval 300 ms; multiplier %[1]d; }; multihop { interval 300 ms; multiplier %[1]d; }; }\n", BFDMultiplier)
 	}
 	for _, n := range c.Neighbors {
 		address, nextHop := n.Address.String(), ""

@@ -37,7 +37,11 @@ func startFRR(b *base) (Router, error) {
 // both families, and uses all equal paths.
 func frrConfig(c Config) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "frr defaults traditional\nhostname %s\nrouter bgp %d\n bgp router-id %s\n", c.Name, c.ASN, c.RouterID)
+	fmt.Fprintf(&b, "frr defaults traditional\nhostname %s\n", c.Name)
+	if c.BFD {
+		fmt.Fprintf(&b, "bfd\n profile lab\n  detect-multiplier %d\n exit\nexit\n", BFDMultiplier)
+	}
+	fmt.Fprintf(&b, "router bgp %d\n bgp router-id %s\n", c.ASN, c.RouterID)
 	b.WriteString(" no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n no bgp network import-check\n" +
 		" bgp bestpath as-path multipath-relax\n")
 	for _, n := range c.Neighbors {
@@ -53,7 +57,7 @@ func frrConfig(c Config) string {
 			fmt.Fprintf(&b, " neighbor %s ebgp-multihop 254\n neighbor %s update-source %s\n", n.Address, n.Address, c.Far)
 		}
 		if c.BFD {
-			fmt.Fprintf(&b, " neighbor %s bfd\n", name)
+			fmt.Fprintf(&b, " neighbor %s bfd\n neighbor %s bfd profile lab\n", name, name)
 		}
 		if n.Password != "" {
 			fmt.Fprintf(&b, " neighbor %s password %s\n", name, n.Password)

@@ -22,6 +22,10 @@ const (
 	GoBGP Make = "GoBGP"
 )
 
+// BFDMultiplier is how many packets, one each 300 ms, the other end of a path misses
+// until it is down: 3 s, as a daemon on a busy machine may have to wait for its turn.
+const BFDMultiplier = 10
+
 // Family is an address family of unicast routes.
 type Family string
 
