@@ -3,10 +3,12 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,14 +113,18 @@ func (r *goBGPRouter) Configure(c Config) error {
 func (r *goBGPRouter) announce(from, to []netip.Prefix) error {
 	ctx, cancel := context.WithTimeout(context.Background(), wait.Query)
 	defer cancel()
-	for verb, prefixes := range map[string][]netip.Prefix{"del": from, "add": to} {
+	change := func(verb string, prefixes, but []netip.Prefix) error {
 		for _, p := range prefixes {
+			if slices.Contains(but, p) {
+				continue
+			}
 			if _, err := r.gobgp(ctx, "global", "rib", "-a", string(FamilyOf(p)), verb, p.String()); err != nil {
 				return err
 			}
 		}
+		return nil
 	}
-	return nil
+	return errors.Join(change("del", from, to), change("add", to, from))
 }
 
 func (r *goBGPRouter) gobgp(ctx context.Context, args ...string) (string, error) {
