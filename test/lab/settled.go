@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/node"
@@ -12,11 +13,16 @@ import (
 	"github.com/herald-lb/herald/test/lab/wait"
 )
 
+// youth is how long a session may still collide with a second connection: neither end
+// opens one any more, but one that was begun before may come when its daemon's turn comes.
+const youth = 3 * time.Second
+
 // WaitSettled is WaitEstablished for sessions that stay unless something resets them: at
-// the nodes they are Established too. A router alone may show what is about to end.
-// It has the old session of a node that crashed until a keepalive isn't answered. And
-// where both connect at once, one end may close the connection that the other one has
-// just established (RFC 4271 section 6.8; seen of FRR 8.4), and both begin anew.
+// the nodes they are Established too, and they have been for a while. A router alone
+// shows the old session of a node that crashed until a keepalive isn't answered. And where
+// both ends connect at once, FRR 8.4 closes a session that is Established for a second
+// connection whose OPEN comes late, and the other end closes that one (RFC 4271 section
+// 6.8 keeps what is Established).
 func (l *Lab) WaitSettled(ctx context.Context, r router.Router, family router.Family, nodes ...string) (map[netip.Addr]router.Session, error) {
 	what := fmt.Sprintf("%s and the nodes agree on their sessions over %s", r.Config().Name, family)
 	var settled map[netip.Addr]router.Session
@@ -24,6 +30,11 @@ func (l *Lab) WaitSettled(ctx context.Context, r router.Router, family router.Fa
 		var err error
 		if settled, err = l.WaitEstablished(ctx, r, family, nodes...); err != nil {
 			return false, err
+		}
+		for addr, session := range settled {
+			if age := time.Since(session.Since); age < youth {
+				return false, fmt.Errorf("the session with %s is %s old", addr, age)
+			}
 		}
 		if err := l.nodesAgree(r.Config().RouterID, settled); err != nil {
 			return false, err
