@@ -189,5 +189,5 @@ var _ = Describe("Users' texts", func() {
 			Expect(err).NotTo(HaveOccurred())
 			Expect(routes).To(HaveLen(len(want)), "%s has other routes: %v", r.Config().Name, routes)
 		}
-	}, SpecTimeout(specTimeout))
+	}, SpecTimeout(2*specTimeout)) // a thousand writes
 })
