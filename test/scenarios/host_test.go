@@ -21,11 +21,14 @@ var _ = Describe("The host", func() {
 	It("R11 after a reboot no router is sent anything before kube-proxy is ready, on both releases", func(ctx SpecContext) {
 		addr := announced(ctx, "web")
 		mayReset(bothReleases...)
-		wires := captures()
-		ready := map[string]func(){}
 		for _, name := range bothReleases {
 			Expect(site.Reboot(ctx, name, node.Containers...)).To(Succeed())
 			defer startAll(name)
+		}
+		// Not before: what announcing the Service sent may come late.
+		wires := captures()
+		ready := map[string]func(){}
+		for _, name := range bothReleases {
 			ready[name] = answerNotReady(site.Node(name))
 			for _, container := range []string{node.FRR, node.Reloader, node.Agent} {
 				Expect(site.Node(name).StartContainer(container)).To(Succeed())
