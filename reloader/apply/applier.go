@@ -68,7 +68,10 @@ func (a *Applier) Connect(ctx context.Context) error {
 	if a.good == nil {
 		a.good = startup
 	}
-	return a.awaitStart(ctx, startup)
+	if err := a.awaitStart(ctx, startup); err != nil {
+		return err
+	}
+	return a.FRR.TakeModes(a.state.VRFs())
 }
 
 // awaitStart returns when bgpd shows all that it starts with, or when it is

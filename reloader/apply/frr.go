@@ -184,6 +184,25 @@ func (f *FRR) loadNetworks(ctx context.Context, batches []plan.Batch) error {
 	return f.Tools.Load(ctx, text)
 }
 
+// TakeModes lets the next OPENs of the instances in these VRFs be those of the configured
+// modes of graceful restart. Until FRR 10 bgpd goes on sending what a neighbor began with
+// once the instance is two minutes old: a mode holds from the next NOTIFICATION on, and
+// where a link goes down there is none. Any "clear" of all neighbors takes the modes too;
+// this one does nothing else, for no neighbor of Herald's has IPv4 multicast.
+func (f *FRR) TakeModes(vrfs []string) error {
+	for _, vrf := range vrfs {
+		if vrf == "" {
+			vrf = "default"
+		}
+		_, err := f.bgpd.Exec("clear bgp vrf " + vrf + " ipv4 multicast * soft out")
+		var refused *vty.CommandError
+		if err != nil && !errors.As(err, &refused) {
+			return err
+		}
+	}
+	return nil
+}
+
 // Refresh makes bgpd send a neighbor what its outbound policy now says, or ask it
 // for what its inbound policy now takes (RFC 2918), at once and without a reset.
 func (f *FRR) Refresh(n plan.Neighbor) error {

@@ -18,6 +18,9 @@ func (a *Applier) structure(ctx context.Context, want *plan.Config, p *plan.Plan
 	a.FRR.AwaitScripts(ctx)
 	for range maxRounds {
 		refused := a.structureRound(ctx, p, steps)
+		if err := a.FRR.TakeModes(p.Modes); err != nil {
+			return nil, errors.Join(refused, err)
+		}
 		state, err := a.FRR.ReadState(ctx)
 		if err != nil {
 			return nil, errors.Join(refused, err)

@@ -44,6 +44,9 @@ func (a *Applier) reloadAll(ctx context.Context, want *plan.Config, p *plan.Plan
 	if err := a.FRR.Tools.Reload(ctx, want.Text(a.FRR.version.quirks())); err != nil {
 		return err
 	}
+	if err := a.FRR.TakeModes(p.Modes); err != nil {
+		return err
+	}
 	return a.verifyAll(ctx, want)
 }
 

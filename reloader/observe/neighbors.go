@@ -37,6 +37,7 @@ type neighbor struct {
 	GracefulRestart gracefulRestart `json:"gracefulRestartInfo"`
 	Capabilities    struct {
 		ExtendedNextHop string `json:"extendedNexthop"`
+		GracefulRestart string `json:"gracefulRestart"`
 	} `json:"neighborCapabilities"`
 	Messages *messages `json:"messageStats"`
 	Families map[string]struct {

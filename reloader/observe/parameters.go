@@ -38,6 +38,7 @@ type gracefulRestart struct {
 const (
 	modeHelper  = "Helper"
 	modeRestart = "Restart"
+	modeDisable = "Disable"
 )
 
 // configured is what the next OPEN will ask for.
@@ -73,10 +74,16 @@ func (n *neighbor) pending(opened report.Parameters) []report.Parameter {
 	if nextKeepalive(hold, want.KeepaliveTime) != n.Keepalive/milliseconds {
 		all = append(all, report.KeepaliveTime)
 	}
-	if want.GracefulRestart != opened.GracefulRestart {
+	if want.GracefulRestart != opened.GracefulRestart || n.offersUnasked() {
 		all = append(all, report.GracefulRestart)
 	}
 	return all
+}
+
+// offersUnasked says whether the OPEN had the capability though it is switched off:
+// FRR 8.4 sent it before the mode reached the neighbor.
+func (n *neighbor) offersUnasked() bool {
+	return n.GracefulRestart.LocalMode == modeDisable && strings.HasPrefix(n.Capabilities.GracefulRestart, "advertised")
 }
 
 // nextHoldTime is what a new session would use, as far as this end knows: the

@@ -49,6 +49,8 @@ func TestPendingParameters(t *testing.T) {
 		"the router has keepalives off":         {timersOnly(30, 10), parameters(90, 30, 0, 0, "Helper*", "Helper"), nil},
 		"graceful restart on":                   {timersOnly(180, 60), parameters(180, 60, 180, 60, "Restart", "Helper"), []report.Parameter{report.GracefulRestart}},
 		"graceful restart off":                  {graceful, parameters(180, 60, 180, 60, "Helper*", "Helper"), []report.Parameter{report.GracefulRestart}},
+		"graceful restart sent unasked":         {timersOnly(180, 60), parameters(180, 60, 180, 60, "Disable", "Helper") + `,"neighborCapabilities":{"gracefulRestart":"advertisedAndReceived"}`, []report.Parameter{report.GracefulRestart}},
+		"graceful restart of the router's":      {timersOnly(180, 60), parameters(180, 60, 180, 60, "Disable", "NotApplicable") + `,"neighborCapabilities":{"gracefulRestart":"received"}`, nil},
 		"graceful restart as before":            {graceful, parameters(180, 60, 180, 60, "Restart", "Helper"), nil},
 	} {
 		n := up(t, 0, 1000, c.now)[key{"", "10.0.0.1"}]

@@ -27,6 +27,9 @@ type Plan struct {
 	Cleanup string
 	// Refresh are neighbors whose policy changed under them.
 	Refresh []Neighbor
+	// Modes are the VRFs, "" the default one, of the instances where Edit or Target
+	// sets a mode of graceful restart.
+	Modes []string
 	// Touched are the prefixes of Remove and Add, for checking.
 	Touched []Touched
 }
@@ -60,7 +63,24 @@ func Make(want *Config, state *State) *Plan {
 	}
 	p.Cleanup = d.cleanup()
 	p.Refresh = d.refresh()
+	p.Modes = d.modes()
 	return p
+}
+
+// modes lists the VRFs where a line about graceful restart is new.
+func (d *difference) modes() []string {
+	var vrfs []string
+	for _, r := range d.routers {
+		if r.want != nil && slices.ContainsFunc(r.lines.missing, setsRestart) {
+			vrfs = append(vrfs, r.want.VRF())
+		}
+	}
+	return vrfs
+}
+
+// setsRestart is true of "neighbor N graceful-restart…" and "bgp graceful-restart…".
+func setsRestart(line string) bool {
+	return strings.Contains(line, " graceful-restart")
 }
 
 // planNetworks leaves out a router that goes as a whole: its lines go with it.

@@ -38,6 +38,15 @@ func (s *State) bgp() *Config {
 	return &Config{}
 }
 
+// VRFs of the BGP instances, "" the default one.
+func (s *State) VRFs() []string {
+	var vrfs []string
+	for _, r := range s.bgp().Routers {
+		vrfs = append(vrfs, r.VRF())
+	}
+	return vrfs
+}
+
 // names of the daemons, sorted.
 func (s *State) names() []string {
 	names := make([]string, 0, len(s.Daemons))

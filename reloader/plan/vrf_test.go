@@ -90,6 +90,12 @@ func TestVRFsAreIndependent(t *testing.T) {
 	if diff := cmp.Diff([]Neighbor{{Name: "10.10.0.1", Direction: "out"}, {VRF: "red", Name: "10.10.0.1", Direction: "out"}}, p.Refresh); diff != "" {
 		t.Error(diff)
 	}
+	// A mode of graceful restart that is new, in a VRF of its own.
+	const last = " neighbor 10.10.0.1 remote-as 64500\n !\n"
+	p = Make(Parse(withRed(t, last, " neighbor 10.10.0.1 graceful-restart-disable\n"+last)), running(withRed(t)))
+	if diff := cmp.Diff([]string{"red"}, p.Modes); diff != "" {
+		t.Error(diff)
+	}
 	// The own AS number of a VRF is not that of another one.
 	p = Make(Parse(strings.ReplaceAll(withRed(t), "64600", "64700")), running(withRed(t)))
 	if !p.Reload || strings.Contains(p.Edit, "64700") || !strings.Contains(p.Target, "router bgp 64700 vrf red") || !strings.Contains(p.Target, "router bgp 64512\n") {

@@ -28,7 +28,12 @@ type Message struct {
 	Announced, Withdrawn []netip.Prefix
 	// Communities of the announced prefixes, as "64512:100", in the order sent.
 	Communities []string
+	// Capabilities of an Open, by their codes (RFC 5492), in the order sent.
+	Capabilities []uint8
 }
+
+// GracefulRestart is the code of a capability (RFC 4724 section 3).
+const GracefulRestart uint8 = 64
 
 // headerLength of a message (RFC 4271 section 4.1): a marker of 16 octets, all
 // ones, the length and the type.
@@ -46,6 +51,12 @@ const (
 	extendedLength  = 0x10
 	afiIPv6         = 2
 	safiUnicast     = 1
+)
+
+// An OPEN's fields of fixed place, in octets, and the parameter that is read.
+const (
+	openFixed             = 9
+	parameterCapabilities = 2
 )
 
 var errShort = errors.New("it ends too early")
@@ -81,13 +92,65 @@ func (o *octets) uint16() (int, error) {
 // parse reads a message whose header was checked.
 func parse(raw []byte) (Message, error) {
 	m := Message{Type: Type(raw[headerLength-1])}
-	if m.Type != Update {
-		return m, nil
-	}
-	if err := m.parseUpdate(raw[headerLength:]); err != nil {
-		return m, fmt.Errorf("BGP update of %d octets: %w", len(raw), err)
+	switch m.Type {
+	case Open:
+		if err := m.parseOpen(raw[headerLength:]); err != nil {
+			return m, fmt.Errorf("BGP open of %d octets: %w", len(raw), err)
+		}
+	case Update:
+		if err := m.parseUpdate(raw[headerLength:]); err != nil {
+			return m, fmt.Errorf("BGP update of %d octets: %w", len(raw), err)
+		}
+	case Notification, Keepalive: // nothing is read of their bodies
 	}
 	return m, nil
+}
+
+// parseOpen reads the body of an OPEN (RFC 4271 section 4.2, RFC 5492 section 4):
+// version, AS number, hold time and identifier, then the optional parameters.
+func (m *Message) parseOpen(body octets) error {
+	if _, err := body.take(openFixed); err != nil {
+		return err
+	}
+	length, err := body.uint8()
+	if err != nil {
+		return err
+	}
+	parameters, err := body.take(length)
+	if err != nil {
+		return err
+	}
+	return parameters.each(func(kind int, value octets) error {
+		if kind != parameterCapabilities {
+			return nil
+		}
+		return value.each(func(code int, _ octets) error {
+			m.Capabilities = append(m.Capabilities, uint8(code))
+			return nil
+		})
+	})
+}
+
+// each takes items of a type and a length of one octet each, and a value.
+func (o *octets) each(f func(kind int, value octets) error) error {
+	for len(*o) > 0 {
+		kind, err := o.uint8()
+		if err != nil {
+			return err
+		}
+		length, err := o.uint8()
+		if err != nil {
+			return err
+		}
+		value, err := o.take(length)
+		if err != nil {
+			return err
+		}
+		if err := f(kind, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseUpdate reads the body of an UPDATE (RFC 4271 section 4.3).

@@ -25,6 +25,12 @@ var (
 		0, 0, 0, 26, 0x80, 14, 23, 0, 2, 1, 16,
 		0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
 		0, 8, 0x20)
+	// One capability of IPv4 unicast in a parameter, two in another: graceful restart
+	// with one family, route refresh.
+	open4 = message(Open,
+		4, 0xfc, 0, 0, 90, 10, 10, 0, 11, 20,
+		2, 6, 1, 4, 0, 1, 0, 1,
+		2, 10, 64, 6, 0, 120, 0, 1, 1, 0x80, 2, 0)
 )
 
 func TestParse(t *testing.T) {
@@ -33,6 +39,7 @@ func TestParse(t *testing.T) {
 		want Message
 	}{
 		"keepalive": {message(Keepalive), Message{Type: Keepalive}},
+		"open":      {open4, Message{Type: Open, Capabilities: []uint8{1, GracefulRestart, 2}}},
 		"announced": {announce, Message{
 			Type:        Update,
 			Announced:   []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("198.51.100.0/24")},
@@ -59,6 +66,11 @@ func TestParseSaysWhatIsCutOff(t *testing.T) {
 	for cut := headerLength; cut < len(announce6)-2; cut++ {
 		if _, err := parse(announce6[:cut]); err == nil {
 			t.Errorf("the first %d octets of an update were taken for a whole one", cut)
+		}
+	}
+	for cut := headerLength; cut < len(open4); cut++ {
+		if _, err := parse(open4[:cut]); err == nil {
+			t.Errorf("the first %d octets of an open were taken for a whole one", cut)
 		}
 	}
 }
