@@ -47,7 +47,7 @@ func (t *telling) plan(w *wish, p *rules.Plan, probe func() error) {
 		t.note("%v in this kernel: load the modules nft_log and nfnetlink_log, and restart the node's herald-agent", rules.ErrNoLog)
 		return
 	}
-	p.Tell = &rules.Tell{Local: w.local, VNI: w.desired.Tunnel.VNI, MAC: tunnel.Again}
+	p.Tell = &rules.Tell{Local: w.local, VNI: w.desired.Tunnel.VNI, Ask: tunnel.AskAgain, MAC: tunnel.Again, Own: tunnel.Own}
 }
 
 func (t *telling) note(format string, args ...any) {

@@ -30,6 +30,7 @@ func (t *table) addChains() {
 		t.chain(name)
 	}
 	if t.plan.Tell != nil {
+		t.chain(chainAsk)
 		t.chain(chainAgain)
 	}
 	for _, p := range t.plan.Peers {
@@ -67,7 +68,7 @@ func (t *table) claimRules() {
 		learn := learnChain(p.Name)
 		t.rule(learn, t.flowKey(), change(t.sets[learnedSet(p.Name)], update))
 		// A rule each: removing what isn't there ends a rule.
-		for _, set := range []string{setAsking, setAsked, setFlooding, setFlooded} {
+		for _, set := range []string{setAsking, setAsked, setFlooding, setFlooded, setAskedTwice} {
 			t.rule(learn, t.flowKey(), change(t.sets[set], remove))
 		}
 		t.rule(learn, drop())

@@ -14,13 +14,14 @@ import (
 const (
 	setLearn, setLeaving, setPathMTU, setSenders = "learn", "leaving", "path-mtu", "senders"
 	setFlooding, setFlooded, setFloodRate        = "flooding", "flooded", "flood-rate"
+	setAskedTwice                                = "asked-twice"
 	setAsking, setAsked, setClaims               = "asking", "asked", "claims"
 
 	chainTunnel, chainClaims, chainRelay       = "tunnel", "claims", "relay"
 	chainFromPeers, chainDisplaced, chainKnown = "from-peers", "displaced", "leaving"
 	chainFlood, chainForget, chainGiveUp       = "flood", "forget", "give-up"
 	chainReset, chainCopiedReset, chainPathMTU = "reset", "copied-reset", "path-mtu"
-	chainAgain, chainLimit                     = "again", "limit"
+	chainAsk, chainAgain, chainLimit           = "ask-again", "again", "limit"
 
 	counterRelayed, counterFlooded, counterClaimed       = "relayed", "flooded", "claimed"
 	counterUnclaimed, counterLimited, counterRefused     = "unclaimed", "limited", "refused"
@@ -101,6 +102,8 @@ func (t *table) addSets() {
 	floods := min(limits.FloodsPerSecond*int((timing.Flood+timing.GaveUp)/time.Second+1), maxFlooded)
 	t.memory(setFlooding, flow, timing.Flood, floods)
 	t.memory(setFlooded, flow, timing.Flood+timing.GaveUp, floods)
+	// Gone before the search is forgotten: the next one asks twice itself.
+	t.memory(setAskedTwice, flow, timing.GaveUp, floods)
 	t.memory(setFloodRate, flow, timing.Flood, floods)
 	t.memory(setAsking, flow, timing.Doubt, limits.LearnedFlows)
 	t.memory(setAsked, flow, timing.Silence, limits.LearnedFlows)

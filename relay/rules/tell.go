@@ -27,8 +27,9 @@ type Tell struct {
 	// Local is this node's address in the tunnel, VNI that of Data.
 	Local netip.Addr
 	VNI   uint32
-	// MAC is the sender's in these frames, and in no other.
-	MAC net.HardwareAddr
+	// Ask and MAC are the senders of these frames, of the question and of what is for the
+	// local stack. All that begin with Own are refused from elsewhere.
+	Ask, MAC, Own net.HardwareAddr
 }
 
 // Offsets in a datagram of VXLAN (RFC 7348, section 5), from UDP's header on.
@@ -48,7 +49,7 @@ func (t *table) againGuard() {
 	if tell == nil {
 		return
 	}
-	again := do(t.toTunnel(), []expr.Any{load(expr.PayloadBaseTransportHeader, innerMACSource, macLength, word0), equals(tell.MAC...)})
+	again := do(t.toTunnel(), []expr.Any{load(expr.PayloadBaseTransportHeader, innerMACSource, uint32(len(tell.Own)), word0), equals(tell.Own...)})
 	if t.has(tell.Local) {
 		t.rule(chainTunnel, again, fromDevice(loopback), t.source(), one(equals(tell.Local.AsSlice()...)),
 			[]expr.Any{load(expr.PayloadBaseTransportHeader, vxlanVNI, vxlanVNILength, word0), equals(byte(tell.VNI>>16), byte(tell.VNI>>8), byte(tell.VNI))},
@@ -75,25 +76,33 @@ func log() []expr.Any {
 	return one(&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN, Group: LogGroup, Snaplen: LogLength})
 }
 
-// againRules: half-way, "again" asks the others once more, so that one lost packet ends
-// no connection that is alive. When the search is over it is for the local stack. A flow
-// that was claimed meanwhile is in neither set, and one that isn't searched never was:
-// a process that lags, or lies, does no more than the client's own second packet would.
+// againRules: half-way the others are asked once more, so that one lost packet ends no
+// connection that is alive; when the search is over "again" is for the local stack, if
+// they were. A flow that was claimed meanwhile is in no set, and one that isn't searched
+// never was: a process that lags, or lies, does no more than the client's own second
+// packet would.
 func (t *table) againRules() {
 	if t.plan.Tell == nil {
 		return
 	}
+	t.rule(chainFromPeers, fromMAC(t.plan.Tell.Ask), goTo(chainAsk))
 	t.rule(chainFromPeers, fromMAC(t.plan.Tell.MAC), goTo(chainAgain))
-	t.rule(chainAgain, inState(expr.CtStateBitINVALID|expr.CtStateBitUNTRACKED), drop())
-	// Its client has opened another one meanwhile, from the same port.
-	t.rule(chainAgain, inState(established), isAlive(), drop())
-	t.rule(chainAgain, t.flowKey(), in(t.sets[setFlooded]), notIn(t.sets[setFlooding]), count(counterTold), goTo(chainGiveUp))
-	t.rule(chainAgain, t.flowKey(), notIn(t.sets[setFlooding]), drop())
-	t.rule(chainAgain, jumpTo(chainLimit))
-	for _, p := range t.plan.Peers {
-		t.rule(chainAgain, t.copyTo(p, t.plan.Data))
+	for _, chain := range []string{chainAsk, chainAgain} {
+		t.rule(chain, inState(expr.CtStateBitINVALID|expr.CtStateBitUNTRACKED), drop())
+		// Its client has opened another one meanwhile, from the same port.
+		t.rule(chain, inState(established), isAlive(), drop())
 	}
-	t.rule(chainAgain, count(counterFlooded), drop())
+	t.rule(chainAsk, t.flowKey(), notIn(t.sets[setFlooding]), drop()) // too late
+	t.rule(chainAsk, jumpTo(chainLimit))
+	t.rule(chainAsk, t.flowKey(), change(t.sets[setAskedTwice], add))
+	for _, p := range t.plan.Peers {
+		t.rule(chainAsk, t.copyTo(p, t.plan.Data))
+	}
+	t.rule(chainAsk, count(counterFlooded), drop())
+
+	t.rule(chainAgain, t.flowKey(), notIn(t.sets[setAskedTwice]), drop())
+	t.rule(chainAgain, t.flowKey(), in(t.sets[setFlooded]), notIn(t.sets[setFlooding]), count(counterTold), goTo(chainGiveUp))
+	t.rule(chainAgain, drop())
 }
 
 // ErrNoLog says that the kernel can't log to a process.
@@ -125,7 +134,7 @@ func (t *table) toTunnel() []expr.Any {
 // forget takes sets away that are made anew in the same transaction: other peers or
 // devices are another search, and older kernels keep the time-out that a set was made with.
 func (t *table) forget(old contents) {
-	for _, name := range []string{setFlooding, setFlooded} {
+	for _, name := range []string{setFlooding, setFlooded, setAskedTwice} {
 		if old.sets[name] {
 			t.conn.DelSet(&nftables.Set{Table: t.table, Name: name})
 		}

@@ -46,9 +46,9 @@ func TestPlanWithoutLog(t *testing.T) {
 		Learn:  []exchange.Frontend{{Address: netip.MustParseAddr("203.0.113.1"), Protocol: exchange.TCP, Port: 80}},
 		Limits: exchange.Limits{FloodsPerSecond: 100, LearnedFlows: 100}, Timing: DefaultTiming(),
 	}
-	again := net.HardwareAddr{10, 0, 0, 0, 0, 99}
+	ask, again := net.HardwareAddr{10, 0, 0, 0, 0, 98}, net.HardwareAddr{10, 0, 0, 0, 0, 99}
 	with := *plan
-	with.Tell = &Tell{Local: netip.MustParseAddr("10.0.0.1"), VNI: 7472, MAC: again}
+	with.Tell = &Tell{Local: netip.MustParseAddr("10.0.0.1"), VNI: 7472, Ask: ask, MAC: again, Own: again[:2]}
 	for _, f := range Families {
 		for what, part := range map[string][]byte{"a rule that logs": []byte("log\x00"), "the chain again": []byte("again\x00"), "its sender": again} {
 			if !bytes.Contains(said(t, f, &with), part) {

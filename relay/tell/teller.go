@@ -40,7 +40,8 @@ type Teller struct {
 	lost *atomic.Uint64
 	conn *netlink.Conn
 	out  net.Conn
-	send func(First) error
+	// send a packet's segment in a frame from a MAC.
+	send func(first First, from net.HardwareAddr) error
 	// ask and tell are in the order of time.
 	ask, tell chan logEntry
 	stop      chan struct{}
@@ -72,8 +73,8 @@ func Start(s Spec, log *slog.Logger, lost *atomic.Uint64) (*Teller, error) {
 	t := newTeller(s, log, lost)
 	t.conn, t.out = conn, out
 	device := tunnel.MAC(s.Local)
-	t.send = func(f First) error {
-		_, err := out.Write(Frame(s.VNI, device, tunnel.Again, f.Segment()))
+	t.send = func(f First, from net.HardwareAddr) error {
+		_, err := out.Write(Frame(s.VNI, device, from, f.Segment()))
 		return err
 	}
 	t.all.Go(t.read)
@@ -89,14 +90,8 @@ func newTeller(s Spec, log *slog.Logger, lost *atomic.Uint64) *Teller {
 }
 
 func (t *Teller) run() {
-	t.all.Go(func() { t.answer(t.ask, t.Ask, func(e logEntry, _ bool) { t.enqueue(t.tell, e) }) })
-	t.all.Go(func() {
-		t.answer(t.tell, t.Tell, func(_ logEntry, sent bool) {
-			if !sent {
-				t.lost.Add(1)
-			}
-		})
-	})
+	t.all.Go(func() { t.answer(t.ask, t.Ask, tunnel.AskAgain, func(e logEntry) { t.enqueue(t.tell, e) }) })
+	t.all.Go(func() { t.answer(t.tell, t.Tell, tunnel.Again, func(logEntry) {}) })
 }
 
 // Alive says whether it reads the log still.
@@ -152,14 +147,15 @@ func (t *Teller) enqueue(to chan<- logEntry, e logEntry) {
 	}
 }
 
-// answer sends each packet's segment so long after the packet.
-func (t *Teller) answer(from <-chan logEntry, after time.Duration, then func(e logEntry, sent bool)) {
+// answer sends each packet's segment so long after the packet, and goes on with what was
+// sent: who isn't asked for a second time isn't told.
+func (t *Teller) answer(packets <-chan logEntry, after time.Duration, from net.HardwareAddr, then func(logEntry)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		var e logEntry
 		select {
-		case e = <-from:
+		case e = <-packets:
 		case <-t.stop:
 			return
 		}
@@ -169,13 +165,17 @@ func (t *Teller) answer(from <-chan logEntry, after time.Duration, then func(e l
 		case <-t.stop:
 			return
 		}
-		then(e, t.try(e.First))
+		if t.try(e.First, from) {
+			then(e)
+		} else {
+			t.lost.Add(1)
+		}
 	}
 }
 
 // try sends one; that it can't be is logged once.
-func (t *Teller) try(f First) bool {
-	err := t.send(f)
+func (t *Teller) try(f First, from net.HardwareAddr) bool {
+	err := t.send(f, from)
 	if err != nil && !t.failing.Swap(true) {
 		t.log.Warn("to the own end of the tunnel", "error", err)
 	}

@@ -3,6 +3,7 @@ package tell
 import (
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/mdlayher/netlink"
+
+	"github.com/herald-lb/herald/relay/tunnel"
 )
 
 const (
@@ -23,6 +26,7 @@ const (
 type sent struct {
 	port  uint16
 	after time.Duration
+	from  string
 }
 
 // tellerOf has a Teller without a kernel, and what it sends.
@@ -32,10 +36,10 @@ func tellerOf() (*Teller, func() []sent) {
 	var all []sent
 	began := time.Now()
 	teller := newTeller(Spec{Ask: ask, Tell: told}, slog.New(slog.DiscardHandler), &lost)
-	teller.send = func(f First) error {
+	teller.send = func(f First, from net.HardwareAddr) error {
 		mu.Lock()
 		defer mu.Unlock()
-		all = append(all, sent{f.From.Port(), time.Since(began)})
+		all = append(all, sent{f.From.Port(), time.Since(began), from.String()})
 		return nil
 	}
 	return teller, func() []sent {
@@ -62,7 +66,10 @@ func TestAskedThenTold(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		close(teller.stop)
 		teller.all.Wait()
-		want := []sent{{1, ask}, {2, ask + 100*time.Millisecond}, {1, told}, {2, told + 100*time.Millisecond}}
+		question, last := tunnel.AskAgain.String(), tunnel.Again.String()
+		want := []sent{
+			{1, ask, question}, {2, ask + 100*time.Millisecond, question}, {1, told, last}, {2, told + 100*time.Millisecond, last},
+		}
 		if got := all(); !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}
@@ -91,17 +98,19 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	})
 }
 
+// Who can't be asked for isn't told either.
 func TestWhatCannotBeSentIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		teller, _ := tellerOf()
-		teller.send = func(First) error { return errors.New("no route") }
+		tried := 0
+		teller.send = func(First, net.HardwareAddr) error { tried++; return errors.New("no route") }
 		teller.run()
 		teller.logged(1)
 		time.Sleep(2 * time.Second)
 		close(teller.stop)
 		teller.all.Wait()
-		if lost := teller.lost.Load(); lost != 1 {
-			t.Errorf("lost %d, want 1", lost)
+		if lost := teller.lost.Load(); lost != 1 || tried != 1 {
+			t.Errorf("lost %d, tried %d, want 1 and 1", lost, tried)
 		}
 	})
 }

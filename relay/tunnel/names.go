@@ -12,9 +12,14 @@ const (
 	Claim = "herald-claim"
 )
 
-// Again is the sender of what a relay sends to its own node's Data: of the same block as
-// MAC's, and never one of them.
-var Again = net.HardwareAddr{0x0a, 0x49, 0, 0, 0, 1}
+// Senders of what a relay sends to its own node's Data, in the block Own, of which no
+// MAC is: Again is for the local stack when the search is over, AskAgain for the other
+// nodes while it lasts.
+var (
+	Own      = net.HardwareAddr{0x0a, 0x49}
+	Again    = net.HardwareAddr{0x0a, 0x49, 0, 0, 0, 1}
+	AskAgain = net.HardwareAddr{0x0a, 0x49, 0, 0, 0, 2}
+)
 
 // MAC of a node's devices: locally administered, made of its tunnel address.
 func MAC(node netip.Addr) net.HardwareAddr {

@@ -64,8 +64,8 @@ func TestToldByTheFirstPacket(t *testing.T) {
 		}
 		must(t, c.says(0, "lost"))
 	})
-	t.Run("a process that lags tells later, and only those whom nobody claimed", func(t *testing.T) {
-		relay := s.nodes[first].relay
+	t.Run("a process that lags asks too late: who wasn't asked for twice is told by the second packet", func(t *testing.T) {
+		relay, told := s.nodes[first].relay, s.nodes[first].count("told")
 		claimed, late := p.client(20, false), p.client(21, false)
 		must(t, claimed.handshake(3))
 		must(t, claimed.says(3, "before"))
@@ -75,6 +75,12 @@ func TestToldByTheFirstPacket(t *testing.T) {
 		p.toldByMore(p.client(22, false), first) // by the kernel alone: the search is over
 		must(t, late.unreset())
 		relay.Signal(syscall.SIGCONT)
+		p.toldOnce(p.client(23, false), first) // after those that came before it
+		if got := s.nodes[first].count("told"); got != told+1 {
+			t.Errorf("%d were told, want the last one only", got-told)
+		}
+		must(t, late.unreset())
+		late.asks(first)
 		must(t, late.gets(func(a reply) bool { return a.flags&flagRST != 0 }))
 		must(t, claimed.unreset())
 		must(t, claimed.says(first, "again"))
