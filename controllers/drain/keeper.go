@@ -177,7 +177,7 @@ func (k *Keeper) Next() time.Duration {
 	}
 	due := k.state.Due(k.moment.Limits)
 	if k.state.Stage == Withdrawn {
-		due = k.keeps.due(k.clock.Now(), k.settles())
+		due = k.keeps.due(k.settles())
 	}
 	if due.IsZero() || !k.moment.OthersKnown {
 		return 0 // a change of the others steps too

@@ -239,3 +239,31 @@ func TestTakeoverTakesItsTime(t *testing.T) {
 		t.Error("it never counts")
 	}
 }
+
+// Who is to count while the configuration is compiled, after the snapshot was judged, is
+// asked for at once: nothing else may ever happen.
+func TestTakeoverDueWhileCompiling(t *testing.T) {
+	web := types.NamespacedName{Name: "web"}
+	a := newAgent()
+	step := func(nodes ...string) {
+		t.Helper()
+		a.takers = map[types.NamespacedName][]string{web: nodes}
+		a.step(t, true, "withdrawn", "web")
+	}
+	step("node-b")
+	a.after(15 * time.Millisecond)
+	step("node-b", "node-c")
+	a.after(a.settles() - 15*time.Millisecond)
+	step("node-b", "node-c")
+	if !a.told.Counts(web, "node-b") || a.told.Counts(web, "node-c") {
+		t.Fatalf("%v count", *a.told)
+	}
+	a.after(30 * time.Millisecond)
+	want(t, "the wait", a.Next(), time.Millisecond)
+	step("node-b", "node-c")
+	if !a.told.Counts(web, "node-c") {
+		t.Fatalf("%v count", *a.told)
+	}
+	a.after(30 * time.Millisecond)
+	want(t, "the wait where all count", a.Next(), time.Duration(0))
+}

@@ -74,14 +74,19 @@ func (t *takeover) snapshot(now time.Time, settles time.Duration) *snapshot.Kept
 	return t.told
 }
 
-// due is when the next node counts that doesn't yet; zero: nobody is about to.
-func (t *takeover) due(now time.Time, settles time.Duration) (due time.Time) {
-	for _, since := range t.able {
-		for _, from := range since {
-			if at := from.Add(settles); at.After(now) && (due.IsZero() || at.Before(due)) {
+// due is when the next node counts that the last snapshot didn't count, which may be over:
+// compiling it took its time. Zero: nobody is about to.
+func (t *takeover) due(settles time.Duration) (due time.Time) {
+	for key, since := range t.able {
+		for node, from := range since {
+			if at := from.Add(settles); !t.counted(key, node) && (due.IsZero() || at.Before(due)) {
 				due = at
 			}
 		}
 	}
 	return due
+}
+
+func (t *takeover) counted(key types.NamespacedName, node string) bool {
+	return t.told != nil && slices.Contains((*t.told)[key], node)
 }
