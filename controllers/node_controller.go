@@ -120,7 +120,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 
 	if err == nil {
 		r.Quarantine.Offered(hash, snap, peersOf(result))
-		r.Drain.Handed(hash, len(result.Origins.Prefixes) > 0, result.Kept, result.Takers)
+		r.Drain.Handed(hash, len(result.Origins.Prefixes) > 0, result.Takers)
 		r.Store.SetAnnounced(maps.Keys(result.Origins.Prefixes))
 	}
 	r.measure(since, hash, written, err)

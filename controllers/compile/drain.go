@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"sync"
@@ -95,57 +96,82 @@ func (d *drain) leaves(line Line, address netip.Addr, s Subject) bool {
 	}
 	s.Slices = d.slices[s.Service.Key]
 	for _, vrf := range line.class.vrfs[frrtemplates.FamilyOf(address)] {
-		if !slices.ContainsFunc(d.others, func(r *relief) bool {
-			return d.kept.Counts(s.Service.Key, r.name) && r.announces(address, vrf, s)
-		}) {
+		if !slices.ContainsFunc(d.others, func(r *relief) bool { return d.counts(r, address, vrf, s) }) {
 			return false
 		}
 	}
 	return true
 }
 
-// takers are the other nodes that are able to announce a Service, or a part of it, which
-// this one announces though it has withdrawn: whether they count yet or not.
-func (d *drain) takers(s Subject, lines []Line) (names []string) {
+// counts says whether another node counts as one that announces an address in a VRF.
+func (d *drain) counts(r *relief, address netip.Addr, vrf string, s Subject) bool {
+	for taker := range r.announces(address, vrf, s) {
+		if d.kept.Counts(snapshot.ServiceAddress{Service: s.Service.Key, Address: address}, taker) {
+			return true
+		}
+	}
+	return false
+}
+
+// takers are who is able to announce the Service's addresses that this node announces
+// though it has withdrawn, whether they count yet or not. Each such address is there.
+func (d *drain) takers(s Subject, lines []Line) map[netip.Addr][]snapshot.Taker {
 	if d.stage != snapshot.DrainWithdrawn || len(lines) == 0 {
 		return nil
 	}
 	s.Slices = d.slices[s.Service.Key]
-	for _, r := range d.others {
-		if slices.ContainsFunc(s.Service.Addresses, func(address netip.Addr) bool { return r.takes(address.Unmap(), s, lines) }) {
-			names = append(names, r.name)
+	takers := map[netip.Addr][]snapshot.Taker{}
+	for _, address := range s.Service.Addresses {
+		address = prefixOf(address).Addr()
+		for _, line := range lines {
+			if line.Prefix.Contains(address) {
+				takers[address] = d.add(takers[address], address, line.class.vrfs[frrtemplates.FamilyOf(address)], s)
+			}
 		}
 	}
-	return names
+	return takers
 }
 
-func (r *relief) takes(address netip.Addr, s Subject, lines []Line) bool {
-	return slices.ContainsFunc(lines, func(line Line) bool {
-		return line.Prefix.Contains(address) && slices.ContainsFunc(line.class.vrfs[frrtemplates.FamilyOf(address)], func(vrf string) bool {
-			return r.announces(address, vrf, s)
-		})
-	})
-}
-
-// announces says whether that node announces a Service's address in a VRF, over a
-// session that is up, and will go on doing so, as far as its objects tell: an endpoint
-// that terminates is as good as gone.
-func (r *relief) announces(address netip.Addr, vrf string, s Subject) bool {
-	family := frrtemplates.FamilyOf(address)
-	if s.Service.Local && !hasReady(s.Slices, r.name, family) {
-		return false // without making its policy
+// add who is able to announce an address in one of these VRFs, sorted.
+func (d *drain) add(to []snapshot.Taker, address netip.Addr, vrfs []string, s Subject) []snapshot.Taker {
+	for _, r := range d.others {
+		for _, vrf := range vrfs {
+			to = slices.AppendSeq(to, r.announces(address, vrf, s))
+		}
 	}
-	r.once.Do(func() { r.policy = NewPolicy(&r.inputs) })
-	return slices.ContainsFunc(r.policy.Service(s).Lines, func(line Line) bool {
-		return line.Prefix.Contains(address) && r.reaches(line.class.peers[family], vrf)
-	})
+	slices.SortFunc(to, snapshot.Taker.Compare)
+	return slices.Compact(to)
 }
 
-// reaches says whether one of these peers is in the VRF and has its session.
-func (r *relief) reaches(peers []string, vrf string) bool {
-	return slices.ContainsFunc(r.policy.Peers, func(peer *Peer) bool {
-		_, up := r.sessions[peer.Name]
-		return up && peer.VRF == vrf && slices.Contains(peers, peer.Name)
+// announces yields by which peers that node announces a Service's address in a VRF, over
+// sessions that are up, and will go on doing so, as far as its objects tell: an endpoint
+// that terminates is as good as gone.
+func (r *relief) announces(address netip.Addr, vrf string, s Subject) iter.Seq[snapshot.Taker] {
+	return func(yield func(snapshot.Taker) bool) {
+		family := frrtemplates.FamilyOf(address)
+		if s.Service.Local && !hasReady(s.Slices, r.name, family) {
+			return // without making its policy
+		}
+		r.once.Do(func() { r.policy = NewPolicy(&r.inputs) })
+		lines := r.policy.Service(s).Lines
+		for _, peer := range r.policy.Peers {
+			if r.reaches(peer, vrf) && carries(lines, address, family, peer) && !yield(snapshot.Taker{Node: r.name, Peer: peer.Name, VRF: vrf}) {
+				return
+			}
+		}
+	}
+}
+
+// reaches says whether a peer is in the VRF and has its session.
+func (r *relief) reaches(peer *Peer, vrf string) bool {
+	_, up := r.sessions[peer.Name]
+	return up && peer.VRF == vrf
+}
+
+// carries says whether a peer gets one of these lines that holds the address.
+func carries(lines []Line, address netip.Addr, family frrtemplates.Family, peer *Peer) bool {
+	return slices.ContainsFunc(lines, func(line Line) bool {
+		return line.Prefix.Contains(address) && slices.Contains(line.class.peers[family], peer.Name)
 	})
 }
 
@@ -159,18 +185,18 @@ func hasReady(all map[string]*snapshot.Slice, node string, family frrtemplates.F
 }
 
 // kept are the Services that the node goes on announcing though it has withdrawn, and
-// who could take over each.
-func (c *Compiler) kept() (kept []types.NamespacedName, takers map[types.NamespacedName][]string) {
+// who could take over each of their addresses.
+func (c *Compiler) kept() (kept []types.NamespacedName, takers map[snapshot.ServiceAddress][]snapshot.Taker) {
 	if c.policy.drain.stage != snapshot.DrainWithdrawn {
 		return nil, nil
 	}
-	takers = map[types.NamespacedName][]string{}
+	takers = map[snapshot.ServiceAddress][]snapshot.Taker{}
 	for key, m := range c.services {
 		if len(m.decision.Lines) > 0 {
 			kept = append(kept, key)
 		}
-		if len(m.decision.takers) > 0 {
-			takers[key] = m.decision.takers
+		for address, able := range m.decision.takers {
+			takers[snapshot.ServiceAddress{Service: key, Address: address}] = able
 		}
 	}
 	slices.SortFunc(kept, compareKeys)

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,9 +111,21 @@ func showWithheld(result *compile.Result) string {
 func showKept(result *compile.Result) string {
 	var b strings.Builder
 	for _, key := range result.Kept {
-		fmt.Fprintf(&b, "%s: %s\n", key, cmp.Or(strings.Join(result.Takers[key], ", "), "nobody"))
+		fmt.Fprintf(&b, "%s\n", key)
+		for _, of := range slices.SortedFunc(maps.Keys(result.Takers), func(a, b snapshot.ServiceAddress) int { return a.Address.Compare(b.Address) }) {
+			if of.Service == key {
+				fmt.Fprintf(&b, "  %s: %s\n", of.Address, cmp.Or(strings.Join(showTakers(result.Takers[of]), ", "), "nobody"))
+			}
+		}
 	}
 	return b.String()
+}
+
+func showTakers(takers []snapshot.Taker) (shown []string) {
+	for _, taker := range takers {
+		shown = append(shown, strings.TrimSuffix(taker.Node+" "+taker.Peer+" "+taker.VRF, " "))
+	}
+	return shown
 }
 
 func TestGoldens(t *testing.T) {

@@ -65,8 +65,8 @@ type situation struct {
 	Since  string            `json:"since"`
 	Others map[string]string `json:"others"`
 	// Sessions are the peers with which another node has an Established session; a node
-	// that isn't in it has all. Kept are the Services that this one keeps, by key, with
-	// the nodes that count for each.
+	// that isn't in it has all. Kept are the addresses that this one keeps, as
+	// "namespace/name address", with who counts for each, as "node peer VRF".
 	Sessions map[string][]string `json:"sessions"`
 	Kept     map[string][]string `json:"kept"`
 	// SecretsUnreadable is as in the manager.
@@ -170,9 +170,15 @@ func keptOf(where situation) *snapshot.Kept {
 		return nil
 	}
 	kept := snapshot.Kept{}
-	for key, nodes := range where.Kept {
-		namespace, name, _ := strings.Cut(key, "/")
-		kept[types.NamespacedName{Namespace: namespace, Name: name}] = nodes
+	for key, takers := range where.Kept {
+		service, address, _ := strings.Cut(key, " ")
+		namespace, name, _ := strings.Cut(service, "/")
+		of := snapshot.ServiceAddress{Service: types.NamespacedName{Namespace: namespace, Name: name}, Address: netip.MustParseAddr(address)}
+		kept[of] = nil
+		for _, taker := range takers {
+			words := append(strings.Fields(taker), "") // the default VRF has no name
+			kept[of] = append(kept[of], snapshot.Taker{Node: words[0], Peer: words[1], VRF: words[2]})
+		}
 	}
 	return &kept
 }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 	"github.com/herald-lb/herald/relay/exchange"
 )
@@ -22,9 +23,9 @@ type Result struct {
 	// Kept are the Services that a draining node goes on announcing, as no other node
 	// does as far as is known, sorted.
 	Kept []types.NamespacedName
-	// Takers are the nodes that are able to announce one of Kept, sorted: those that
-	// don't count yet (snapshot.Kept), or not in all of its VRFs or for all its addresses.
-	Takers map[types.NamespacedName][]string
+	// Takers are who is able to announce the addresses of Kept that it announces, each of
+	// which is there, sorted: those that don't count yet (snapshot.Kept), or not in all VRFs.
+	Takers map[snapshot.ServiceAddress][]snapshot.Taker
 	// Snippets that the node's FRR is to try, in their order.
 	Snippets []Snippet
 	// Origins say which object a part of the Config comes from.

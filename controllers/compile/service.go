@@ -21,8 +21,8 @@ type Decision struct {
 	idle []*class
 	// split are the advertisements whose aggregates give way to host routes.
 	split []int
-	// takers could announce it for a node that drains; see Result.
-	takers []string
+	// takers could announce its addresses for a node that drains; see Result.
+	takers map[netip.Addr][]snapshot.Taker
 	// gated are the prefixes of which only a closed gate decided.
 	gated []netip.Prefix
 }

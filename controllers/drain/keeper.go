@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/herald-lb/herald/controllers/snapshot"
@@ -99,22 +98,22 @@ func (k *Keeper) enter(next State) error {
 }
 
 // Handed takes the configuration that the reloader was handed: its hash, whether it
-// announces anything, which Services are kept, and who is able to take them over. What
-// was kept and no longer is must be withdrawn in its turn.
-func (k *Keeper) Handed(hash string, announces bool, kept []types.NamespacedName, takers map[types.NamespacedName][]string) {
+// announces anything, and who is able to take over each address that is kept. What was
+// kept and no longer is must be withdrawn in its turn.
+func (k *Keeper) Handed(hash string, announces bool, takers map[snapshot.ServiceAddress][]snapshot.Taker) {
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.moment.Announces = announces
-	if k.keeps.gone(kept) {
+	if k.keeps.gone(takers) {
 		k.handed, k.state.Confirmed = nil, time.Time{}
 		if data, err := json.Marshal(k.state); err == nil {
 			_ = k.save(data) // without it the next agent trusts the earlier confirmation
 		}
 	}
-	k.keeps.saw(kept, takers, k.clock.Now())
+	k.keeps.saw(takers, k.clock.Now())
 	if !slices.Contains(k.handed, hash) {
 		k.handed = append(k.handed, hash)
 	}

@@ -3,6 +3,7 @@ package drain
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ type agent struct {
 	saved []byte
 	fails error
 	// takers are who could take over; told is what the last snapshot said of that.
-	takers map[types.NamespacedName][]string
+	takers map[snapshot.ServiceAddress][]snapshot.Taker
 	told   *snapshot.Kept
 }
 
@@ -58,12 +59,30 @@ func (a *agent) step(t *testing.T, drains bool, hash string, kept ...string) sna
 		t.Fatal("the snapshot was changed")
 	}
 	a.told = stepped.Drain.Kept
-	var keys []types.NamespacedName
+	takers := map[snapshot.ServiceAddress][]snapshot.Taker{}
 	for _, name := range kept {
-		keys = append(keys, types.NamespacedName{Name: name})
+		takers[address(name)] = a.takers[address(name)]
 	}
-	a.Handed(hash, true, keys, a.takers)
+	a.Handed(hash, true, takers)
 	return stepped.Drain.Stage
+}
+
+// address of a Service that has one.
+func address(service string) snapshot.ServiceAddress {
+	return snapshot.ServiceAddress{Service: types.NamespacedName{Name: service}, Address: netip.MustParseAddr("203.0.113.1")}
+}
+
+// by makes a taker of "node peer", in the default VRF.
+func by(text string) snapshot.Taker {
+	node, peer, _ := strings.Cut(text, " ")
+	return snapshot.Taker{Node: node, Peer: peer}
+}
+
+func allBy(texts ...string) (takers []snapshot.Taker) {
+	for _, text := range texts {
+		takers = append(takers, by(text))
+	}
+	return takers
 }
 
 func (a *agent) after(d time.Duration) { a.clock.SetTime(a.clock.Now().Add(d)) }
@@ -174,20 +193,19 @@ func TestDamagedFile(t *testing.T) {
 // What a node keeps another one takes over when it has been able to for long enough; who
 // ceases to be able begins anew. Of what isn't kept whoever is able counts at once.
 func TestTakeover(t *testing.T) {
-	key := func(name string) types.NamespacedName { return types.NamespacedName{Name: name} }
 	a := newAgent()
 	a.step(t, true, "withdrawn", "web", "db")
-	if !a.told.Counts(key("web"), "node-b") {
+	if !a.told.Counts(address("web"), by("node-b")) {
 		t.Fatal("nobody counts for what isn't kept yet")
 	}
 	step := func(names ...string) {
 		t.Helper()
-		a.takers = map[types.NamespacedName][]string{key("web"): names}
+		a.takers = map[snapshot.ServiceAddress][]snapshot.Taker{address("web"): allBy(names...)}
 		a.step(t, true, "withdrawn", "web", "db")
 	}
 	counts := func(node string, want bool) {
 		t.Helper()
-		if got := a.told.Counts(key("web"), node); got != want {
+		if got := a.told.Counts(address("web"), by(node)); got != want {
 			t.Fatalf("%s counts: %t", node, got)
 		}
 	}
@@ -202,7 +220,7 @@ func TestTakeover(t *testing.T) {
 	step("node-c")
 	counts("node-b", true)
 	counts("node-c", false)
-	if a.told.Counts(key("db"), "node-b") || !a.told.Counts(key("other"), "node-b") {
+	if a.told.Counts(address("db"), by("node-b")) || !a.told.Counts(address("other"), by("node-b")) {
 		t.Error("it counts for another Service that is kept, or not for one that isn't")
 	}
 	step("node-b", "node-c")
@@ -229,13 +247,13 @@ func TestTakeover(t *testing.T) {
 // A convergeTime of 0 doesn't make a node count at once: what its agent says comes later.
 func TestTakeoverTakesItsTime(t *testing.T) {
 	var keeps takeover
-	key := types.NamespacedName{Name: "web"}
-	keeps.saw([]types.NamespacedName{key}, map[types.NamespacedName][]string{key: {"node-b"}}, start)
+	web := address("web")
+	keeps.saw(map[snapshot.ServiceAddress][]snapshot.Taker{web: allBy("node-b")}, start)
 	k := Keeper{keeps: keeps}
-	if kept := keeps.snapshot(start.Add(k.settles()-1), k.settles()); kept.Counts(key, "node-b") {
+	if kept := keeps.snapshot(start.Add(k.settles()-1), k.settles()); kept.Counts(web, by("node-b")) {
 		t.Error("it counts too early")
 	}
-	if kept := keeps.snapshot(start.Add(k.settles()), k.settles()); k.settles() <= 0 || !kept.Counts(key, "node-b") {
+	if kept := keeps.snapshot(start.Add(k.settles()), k.settles()); k.settles() <= 0 || !kept.Counts(web, by("node-b")) {
 		t.Error("it never counts")
 	}
 }
@@ -243,11 +261,11 @@ func TestTakeoverTakesItsTime(t *testing.T) {
 // Who is to count while the configuration is compiled, after the snapshot was judged, is
 // asked for at once: nothing else may ever happen.
 func TestTakeoverDueWhileCompiling(t *testing.T) {
-	web := types.NamespacedName{Name: "web"}
+	web := address("web")
 	a := newAgent()
 	step := func(nodes ...string) {
 		t.Helper()
-		a.takers = map[types.NamespacedName][]string{web: nodes}
+		a.takers = map[snapshot.ServiceAddress][]snapshot.Taker{web: allBy(nodes...)}
 		a.step(t, true, "withdrawn", "web")
 	}
 	step("node-b")
@@ -255,15 +273,49 @@ func TestTakeoverDueWhileCompiling(t *testing.T) {
 	step("node-b", "node-c")
 	a.after(a.settles() - 15*time.Millisecond)
 	step("node-b", "node-c")
-	if !a.told.Counts(web, "node-b") || a.told.Counts(web, "node-c") {
+	if !a.told.Counts(web, by("node-b")) || a.told.Counts(web, by("node-c")) {
 		t.Fatalf("%v count", *a.told)
 	}
 	a.after(30 * time.Millisecond)
 	want(t, "the wait", a.Next(), time.Millisecond)
 	step("node-b", "node-c")
-	if !a.told.Counts(web, "node-c") {
+	if !a.told.Counts(web, by("node-c")) {
 		t.Fatalf("%v count", *a.told)
 	}
 	a.after(30 * time.Millisecond)
 	want(t, "the wait where all count", a.Next(), time.Duration(0))
+}
+
+// A node that takes one address over has its time anew for another one, for another peer
+// and for another VRF; losing one of them takes nothing from the rest, and what was given
+// up for it isn't kept again.
+func TestTakeoverOfParts(t *testing.T) {
+	web := types.NamespacedName{Name: "web"}
+	ipv4 := snapshot.ServiceAddress{Service: web, Address: netip.MustParseAddr("203.0.113.1")}
+	ipv6 := snapshot.ServiceAddress{Service: web, Address: netip.MustParseAddr("2001:db8::1")}
+	tor1, tor2, red := by("node-b tor1"), by("node-b tor2"), snapshot.Taker{Node: "node-b", Peer: "tor1", VRF: "red"}
+	var keeps takeover
+	const settles = 10 * time.Second
+	now := start
+	saw := func(takers map[snapshot.ServiceAddress][]snapshot.Taker) *snapshot.Kept {
+		keeps.saw(takers, now)
+		return keeps.snapshot(now, settles)
+	}
+	saw(map[snapshot.ServiceAddress][]snapshot.Taker{ipv4: {tor1}, ipv6: nil})
+	now = now.Add(9 * time.Second)
+	saw(map[snapshot.ServiceAddress][]snapshot.Taker{ipv4: {tor1, tor2, red}, ipv6: {tor1}})
+	now = now.Add(time.Second)
+	kept := keeps.snapshot(now, settles)
+	want(t, "the first counts", kept.Counts(ipv4, tor1), true)
+	want(t, "another address counts", kept.Counts(ipv6, tor1), false)
+	want(t, "another peer counts", kept.Counts(ipv4, tor2), false)
+	want(t, "another VRF counts", kept.Counts(ipv4, red), false)
+	want(t, "the next is due", keeps.due(settles), now.Add(9*time.Second))
+
+	now = now.Add(9 * time.Second)
+	takers := map[snapshot.ServiceAddress][]snapshot.Taker{ipv6: {tor1}}
+	want(t, "IPv4 is gone", keeps.gone(takers), true)
+	kept = saw(takers)
+	want(t, "the other address counts", kept.Counts(ipv6, tor1), true)
+	want(t, "what was given up may stay so", kept.Counts(ipv4, tor2), true)
 }

@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -39,18 +40,34 @@ type Drain struct {
 	Kept *Kept
 }
 
-// Kept are the Services that a node goes on announcing though it has withdrawn, each
-// with the nodes that have been able to take it over for long enough to announce it. Of
-// any other Service a node that is able to counts at once.
-type Kept map[types.NamespacedName][]string
+// Kept are the addresses that a node goes on announcing though it has withdrawn, each
+// with who has been able to take it over for long enough to announce it. Of any other
+// address whoever is able to counts at once.
+type Kept map[ServiceAddress][]Taker
 
-// Counts says whether a node that is able to announce a Service counts as one that does.
-func (k *Kept) Counts(service types.NamespacedName, node string) bool {
+// ServiceAddress is one address of a Service.
+type ServiceAddress struct {
+	Service types.NamespacedName
+	Address netip.Addr
+}
+
+// Taker is a way by which another node is able to announce an address: to a BGPPeer, in a VRF.
+type Taker struct {
+	Node, Peer, VRF string
+}
+
+// Compare orders by the node, the VRF and the peer.
+func (t Taker) Compare(other Taker) int {
+	return cmp.Or(cmp.Compare(t.Node, other.Node), cmp.Compare(t.VRF, other.VRF), cmp.Compare(t.Peer, other.Peer))
+}
+
+// Counts says whether who is able to announce an address counts as one that does.
+func (k *Kept) Counts(address ServiceAddress, taker Taker) bool {
 	if k == nil {
 		return true
 	}
-	proven, kept := (*k)[service]
-	return !kept || slices.Contains(proven, node)
+	proven, kept := (*k)[address]
+	return !kept || slices.Contains(proven, taker)
 }
 
 // Others are the nodes that could take over from a draining one.
