@@ -200,16 +200,13 @@ func eventCounts(object client.Object) func() map[string]int {
 	}
 }
 
-// listEvents by Herald about an object, not about an earlier one of its name: recorders
-// send when they come to it.
+// listEvents by Herald about an object that exists, not about an earlier one of its name:
+// recorders send when they come to it. One that can't be read has not just no events.
 func listEvents(object client.Object) []eventsv1.Event {
+	GinkgoHelper()
 	list := &eventsv1.EventList{}
-	if err := k8s.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
-		return nil
-	}
-	if err := k8s.List(ctx, list, client.InNamespace("default")); err != nil {
-		return nil
-	}
+	Expect(k8s.Get(ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+	Expect(k8s.List(ctx, list, client.InNamespace("default"))).To(Succeed())
 	return slices.DeleteFunc(list.Items, func(e eventsv1.Event) bool {
 		return e.Regarding.UID != object.GetUID() || e.ReportingController != "herald-lb.io/manager"
 	})

@@ -107,7 +107,7 @@ var _ = Describe("FlowPolicy status", func() {
 		create(off)
 		Eventually(flowStatus("keep")).Should(Equal("True Accepted; True Learning; 2/2"))
 		events := eventCounts(newFlowPolicy("keep"))
-		Expect(events()).To(BeEmpty())
+		Consistently(events).Should(BeEmpty())
 
 		change(newHerald(), func(h *v1alpha1.Herald) { h.Finalizers = nil })
 		Expect(client.IgnoreNotFound(k8s.Delete(ctx, newHerald()))).To(Succeed())

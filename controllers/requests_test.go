@@ -283,7 +283,7 @@ var _ = Describe("Bound pools", func() {
 		})
 		Eventually(func() string { return brief(poolStatus("q")().Conditions, v1alpha1.ConditionAccepted) }).Should(Equal("True Accepted"))
 		Consistently(unmoved).Should(Succeed())
-		Expect(eventsOf("s2")()).NotTo(ContainElement("Warning AddressReplaced"))
+		Consistently(eventsOf("s2")).ShouldNot(ContainElement("Warning AddressReplaced"))
 	})
 
 	It("A14 counts huge IPv6 ranges", func() {
