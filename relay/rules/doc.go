@@ -21,8 +21,9 @@
 // for ICMP), and answered by one copy on Claim, at most 10/s per flow and peer.
 // All others are dropped. A packet from Claim teaches its sender as the owner.
 //
-// A process that reads LogGroup says "again" on Data, see Tell: of a flow that is still
-// searched one copy goes to each peer; of one that nobody claimed → local.
+// A process that reads LogGroup asks again on Data, see Tell: of a flow that is still
+// searched one copy goes to each peer. When the search is over it says "again": of a
+// flow that was asked for twice, and that nobody claimed, → local.
 //
 // An owner that stops claiming what it is sent is in doubt after Timing.Doubt: the
 // flow is flooded again, so a stale entry can't swallow a connection.

@@ -183,6 +183,39 @@ func TestLogGroupOfAnother(t *testing.T) {
 	}
 }
 
+// Who can't be asked for a second time, as the limit is reached, isn't told: the copy of
+// his first packet may have been lost.
+func TestNotAskedTwiceIsNotTold(t *testing.T) {
+	const burst = 5 // of the smallest limit
+	s := newSite(t, 2)
+	s.limits.FloodsPerSecond = 1
+	n := s.nodes[0]
+	s.route(n)
+	s.relays()
+	p := newPuppeteer(s)
+	var clients []*puppet
+	for i := range burst {
+		clients = append(clients, p.client(i, false))
+	}
+	for _, c := range clients {
+		c.asks(0)
+	}
+	// Their second questions take what has come to the limit meanwhile: one, on a slow machine two.
+	const most = 2
+	must(t, wait.Until(context.Background(), "the second questions meet the limit", wait.Route, func(context.Context) (bool, error) {
+		got := n.count("limited")
+		return got >= burst-most, fmt.Errorf("limited %d", got)
+	}))
+	for _, c := range clients {
+		mine, theirs := c.next()
+		must(t, c.until(func() { c.tcp(0, flagACK, mine, theirs, nil) }, func(a reply) bool { return a.flags&flagRST != 0 }))
+	}
+	p.toldByMore(p.client(burst, false), 0) // longer than what is told takes
+	if got := n.count("told"); got > most {
+		t.Errorf("told %d of %d, want at most %d", got, burst, most)
+	}
+}
+
 // frame is what tells one in the tunnel from another.
 type frame struct {
 	vni uint32
