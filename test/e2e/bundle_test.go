@@ -43,7 +43,7 @@ var _ = Describe("Herald installed by the bundle's manifests, as OLM would", Ord
 	}, SpecTimeout(specTimeout))
 
 	It("E11 is upgraded under traffic: no request fails, no route goes, FRR isn't restarted", func(ctx context.Context) {
-		web.expectUpgradeUnseen(ctx, func() { apply(ctx, text(b.install(secondVersion))) })
+		web.expectUpgradeUnseen(ctx, func(version string) { apply(ctx, text(b.install(version))) })
 	}, SpecTimeout(specTimeout))
 
 	It("E12 is uninstalled without a trace", func(ctx context.Context) {

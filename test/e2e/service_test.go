@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/test/cluster"
 	"github.com/herald-lb/herald/test/lab"
@@ -72,19 +73,19 @@ func announce(ctx context.Context) announcement {
 	GinkgoHelper()
 	apply(ctx, echoDeployment)
 	kubectl(ctx, "rollout", "status", "deployment/web", "--timeout="+rollout.String())
-	Expect(site.API().Create(ctx, lab.Pool("public", "203.0.113.0/24", "2001:db8:113::/120"))).To(Succeed())
-	Expect(site.API().Create(ctx, lab.Advertisement("all"))).To(Succeed())
+	create(ctx, lab.Pool("public", "203.0.113.0/24", "2001:db8:113::/120"))
+	create(ctx, lab.Advertisement("all"))
 	for _, r := range site.Routers() {
 		for _, family := range families {
 			peer := site.Peer(r.Config().Name, family)
 			peer.Name += "-" + string(family)
-			Expect(site.API().Create(ctx, peer)).To(Succeed())
+			create(ctx, peer)
 		}
 	}
 	service := lab.Service("web")
 	service.Spec.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicyRequireDualStack)
 	service.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol, corev1.IPv6Protocol}
-	Expect(site.API().Create(ctx, service)).To(Succeed())
+	create(ctx, service)
 	addresses, err := site.WaitAddress(ctx, service)
 	Expect(err).NotTo(HaveOccurred())
 	web := announcement{addresses}
@@ -92,6 +93,12 @@ func announce(ctx context.Context) announcement {
 	waitEndpoints(ctx, 2*len(allNodes))
 	Expect(web.waitRoutes(ctx, allNodes...)).To(Succeed())
 	return web
+}
+
+// create makes an object that the attempt before may have made.
+func create(ctx context.Context, obj crclient.Object) {
+	GinkgoHelper()
+	Expect(crclient.IgnoreAlreadyExists(site.API().Create(ctx, obj))).To(Succeed())
 }
 
 // removeService removes the Service, whose addresses nobody takes back when Herald
@@ -150,15 +157,20 @@ func sessions(ctx context.Context) map[string]map[netip.Addr]router.Session {
 	return all
 }
 
-// expectUpgradeUnseen upgrades Herald to the second version under traffic: no
-// request fails, no route goes, no session is reset, FRR isn't restarted.
-func (a announcement) expectUpgradeUnseen(ctx context.Context, upgrade func()) {
+// expectUpgradeUnseen upgrades Herald under traffic to the second version, or a second
+// attempt back to the first: no request fails, no route goes, no session is reset, FRR
+// isn't restarted.
+func (a announcement) expectUpgradeUnseen(ctx context.Context, upgrade func(version string)) {
 	GinkgoHelper()
+	version := secondVersion
+	if kubectl(ctx, "get", "heralds", "default", "--output=jsonpath={.status.version}") == version {
+		version = firstVersion
+	}
 	before, frrBefore := sessions(ctx), frrPods(ctx)
 	w := startWatch(ctx, a.ipv4())
 	defer w.end()
-	upgrade()
-	waitHerald(ctx, secondVersion)
+	upgrade(version)
+	waitHerald(ctx, version)
 	w.end().expectNothingLost()
 	for _, r := range site.Routers() {
 		Expect(lab.CheckNoReset(ctx, r, before[r.Config().Name])).To(Succeed())

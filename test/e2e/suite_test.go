@@ -13,6 +13,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/herald-lb/herald/images/archive"
+	"github.com/herald-lb/herald/test/attempts"
 	"github.com/herald-lb/herald/test/cluster"
 	"github.com/herald-lb/herald/test/lab/wait"
 	"github.com/herald-lb/herald/test/lab/workdir"
@@ -45,8 +46,15 @@ var (
 func TestE2E(t *testing.T) {
 	cluster.Need(t)
 	RegisterFailHandler(Fail)
-	RunSpecs(t, "End to end")
+	// A spec that fails is tried once more, and named as flaked if it then passes. So
+	// each but an uninstallation, which can't pass a second time, finds what the attempt
+	// before may have made.
+	suite, reporter := GinkgoConfiguration()
+	suite.FlakeAttempts = 2
+	RunSpecs(t, "End to end", suite, reporter)
 }
+
+var _ = ReportAfterSuite("failures", attempts.Print)
 
 var _ = BeforeSuite(func() {
 	ctx, cancel := context.WithTimeout(context.Background(), bringUp)

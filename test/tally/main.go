@@ -7,6 +7,11 @@
 // when nothing ran: neither in all nor in a package that has tests or in a Ginkgo suite.
 //
 //	go test -json ./... | tally -save FILE    also keeps the counts in FILE
+//	go test -json ./... | tally -again 'go test -json'
+//	                                          also runs what failed once more: what passes then
+//	                                          is FLAKED. Not more than three tests, none whose failure
+//	                                          names a seed (it has found something), and no Ginkgo
+//	                                          suite, which does so itself
 //	go test -json ./... | tally -may-skip     all of it skipped is no failure
 //	tally -sum FILE...                        one line: the sum of what was kept
 package main
@@ -24,6 +29,7 @@ import (
 func main() {
 	save := flag.String("save", "", "file to keep the counts in")
 	sum := flag.Bool("sum", false, "add up what was kept in the files named")
+	again := flag.String("again", "", "the shell's command by which a failed test is run once more")
 	maySkip := flag.Bool("may-skip", false, "that every test was skipped is no failure: for what not every machine can run")
 	flag.Parse()
 	t := newTally()
@@ -33,6 +39,9 @@ func main() {
 		err = t.load(flag.Args())
 	} else {
 		err = t.read(os.Stdin, os.Stdout)
+		if err == nil && *again != "" {
+			err = t.tryAgain(*again, os.Stdout)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tally:", err)

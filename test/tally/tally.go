@@ -35,12 +35,14 @@ type tally struct {
 	tests    map[string]*test // by package + " " + test; "" is the package itself
 	skips    []string
 	failures []string
+	failed   []failedTest    // see again.go
+	crashed  map[string]bool // packages
 	maySkip  bool
 	broken   int // packages that failed outside of a test (a build error, a panic, a time-out), or passed without any
 }
 
 func newTally() *tally {
-	return &tally{packages: map[string]counts{}, tests: map[string]*test{}}
+	return &tally{packages: map[string]counts{}, tests: map[string]*test{}, crashed: map[string]bool{}}
 }
 
 var (
@@ -70,6 +72,9 @@ func (t *tally) add(e event, out io.Writer) {
 		if strings.HasPrefix(e.Output, "FAILED ") || strings.HasPrefix(e.Output, "FLAKED ") {
 			t.failures = append(t.failures, strings.TrimSuffix(e.Output, "\n"))
 		}
+		if crash.MatchString(e.Output) {
+			t.crashed[e.Package] = true
+		}
 		if m := ginkgoSpecs.FindStringSubmatch(ansi.ReplaceAllString(e.Output, "")); m != nil {
 			x.specs = &counts{passed: atoi(m[1]), failed: atoi(m[2]), skipped: atoi(m[3]) + atoi(m[4])}
 		}
@@ -92,6 +97,7 @@ func (t *tally) end(e event, out io.Writer) {
 	t.packages[e.Package] = p
 	if e.Action == "fail" {
 		fmt.Fprintf(out, "--- FAIL %s %s\n%s", e.Package, e.Test, x.output.String())
+		t.remember(e, x, c)
 	}
 	if e.Action == "skip" && !x.children {
 		t.skips = append(t.skips, fmt.Sprintf("SKIPPED %s %s: %s", e.Package, e.Test, reason(x.output.String())))
