@@ -53,7 +53,7 @@ func (r *sessionReconciler) setup(mgr ctrl.Manager) error {
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("bgpsession").
-		For(&v1alpha1.BGPSession{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.BGPSession{}, builder.WithPredicates(specChanged())).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.sessionsBy(sessionNode)), builder.WithPredicates(onlyDeletes)).
 		Watches(&v1alpha1.BGPPeer{}, handler.EnqueueRequestsFromMapFunc(r.sessionsBy(sessionPeer)), builder.WithPredicates(onlyDeletes)).
 		Complete(r)

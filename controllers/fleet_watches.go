@@ -96,10 +96,6 @@ func (f *fleet) sameNode(old, now *corev1.Node) bool {
 
 func sameLabels(old, now *corev1.Namespace) bool { return maps.Equal(old.Labels, now.Labels) }
 
-func sameSpec[T client.Object](old, now T) bool {
-	return old.GetUID() == now.GetUID() && old.GetGeneration() == now.GetGeneration()
-}
-
 // samePool looks at the labels too, which advertisements select by: they don't
 // count in the generation.
 func samePool(old, now *v1alpha1.IPAddressPool) bool {

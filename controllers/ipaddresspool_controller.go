@@ -10,7 +10,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/pools"
@@ -37,7 +36,7 @@ func (r *poolReconciler) setup(mgr ctrl.Manager) error {
 		Named("ipaddresspool").
 		For(&v1alpha1.IPAddressPool{}). // its own status too: the cache may lag behind what was written
 		Watches(&v1alpha1.IPAddressPool{}, handler.EnqueueRequestsFromMapFunc(r.all),
-			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+			builder.WithPredicates(specChanged())).
 		WatchesRawSource(r.self.source()).
 		Complete(r)
 }

@@ -76,7 +76,7 @@ func (r *serviceReconciler) setup(mgr ctrl.Manager) error {
 		For(&corev1.Service{}, builder.WithPredicates(r.concerned())).
 		Watches(&v1alpha1.IPAddressPool{}, handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []ctrl.Request {
 			return []ctrl.Request{{NamespacedName: poolsRequest}}
-		}), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		}), builder.WithPredicates(specChanged())).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.servicesIn), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WatchesRawSource(r.self.source()).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
