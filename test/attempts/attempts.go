@@ -3,11 +3,16 @@
 // end. A suite that tries a failed spec again shows by this what it would hide:
 //
 //	var _ = ReportAfterSuite("failures", attempts.Print)
+//
+// Where HERALD_LOGS names a directory it writes there what such a spec logged, all attempts
+// of it in one file.
 package attempts
 
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/onsi/ginkgo/v2"
@@ -20,6 +25,9 @@ const messageLength = 1500
 // failuresEnv names the file to which failed attempts are written. Ginkgo keeps what a
 // process prints when it runs several; test/exec.sh prints the file.
 const failuresEnv = "HERALD_FAILURES"
+
+// logsEnv names the directory of logs.
+const logsEnv = "HERALD_LOGS"
 
 // Print prints "FAILED …", or "FLAKED …" of a spec that passed at a later attempt.
 func Print(report types.Report) {
@@ -36,6 +44,11 @@ func Print(report types.Report) {
 		}()
 	}
 	for _, spec := range report.SpecReports {
+		if dir := os.Getenv(logsEnv); dir != "" && (spec.Failed() || len(spec.AdditionalFailures) > 0) {
+			if err := keep(dir, spec); err != nil {
+				ginkgo.Fail(err.Error())
+			}
+		}
 		for _, f := range append([]types.AdditionalFailure{{State: spec.State, Failure: spec.Failure}}, spec.AdditionalFailures...) {
 			if f.Failure.IsZero() {
 				continue
@@ -52,4 +65,16 @@ func Print(report types.Report) {
 				result, spec.LeafNodeText, f.State, spec.NumAttempts, spec.RunTime.Seconds(), f.Failure.Location, message)
 		}
 	}
+}
+
+// noName is what a file's name here doesn't have.
+var noName = regexp.MustCompile(`[^A-Za-z0-9]+`)
+
+func keep(dir string, spec types.SpecReport) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	name := noName.ReplaceAllString(spec.FullText(), "-")
+	name = name[:min(len(name), 100)]
+	return os.WriteFile(filepath.Join(dir, name+".log"), []byte(spec.CombinedOutput()), 0o644)
 }
