@@ -28,16 +28,15 @@ func openDrain(options AgentOptions, applied *snapshot.Applied) *drain.Keeper {
 	})
 }
 
-// owned are the established connections that the relay counts; nil: nobody does.
+// owned are the established connections that the node serves though its routes are gone:
+// those that the relay preserves. nil: nobody counts them, or preserves any. The others
+// have moved with the routes, whatever conntrack still remembers.
 func owned(view *status.RelayView) *int64 {
-	if view == nil || !view.Fresh || view.Report.Owned == nil {
+	if view == nil || !view.Fresh || view.Report.Owned == nil || !view.Report.Learning {
 		return nil
 	}
-	total := int64(0)
-	for _, count := range view.Report.Owned {
-		total += int64(count)
-	}
-	return &total
+	preserved := int64(view.Report.Preserved)
+	return &preserved
 }
 
 // sooner is the shorter of two waits; 0 is none.

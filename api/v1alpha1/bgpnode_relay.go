@@ -13,6 +13,10 @@ type NodeRelay struct {
 	// ownedConnections are the established ones, of all Services' addresses, that this
 	// node has the state of.
 	OwnedConnections int64 `json:"ownedConnections"`
+	// preservedConnections are those of ownedConnections that a FlowPolicy preserves: the
+	// node goes on serving them when routers send their packets to another node.
+	// +optional
+	PreservedConnections int64 `json:"preservedConnections,omitempty"`
 	// learnedFlows are those that this node knows another owner of.
 	LearnedFlows int64 `json:"learnedFlows"`
 	// relayed went to their known owner.

@@ -87,7 +87,7 @@ func printFlows(out io.Writer, style style, flows []nodeFlows) error {
 	}
 	header := []string{"NODE", "LEARNING", "OWNED", "LEARNED", "RELAYED", "FLOODED", "CLAIMED", "UNCLAIMED", "READY"}
 	if style.wide {
-		header = []string{"NODE", "LEARNING", "PATH-MTU", "LEAVING", "OWNED", "LEARNED", "RELAYED", "FLOODED", "CLAIMED", "UNCLAIMED", "TOLD", "LIMITED", "MTU-FLOODED", "MTU-ACCEPTED", "READY"}
+		header = []string{"NODE", "LEARNING", "PATH-MTU", "LEAVING", "OWNED", "PRESERVED", "LEARNED", "RELAYED", "FLOODED", "CLAIMED", "UNCLAIMED", "TOLD", "LIMITED", "MTU-FLOODED", "MTU-ACCEPTED", "READY"}
 	}
 	t := style.table(header...)
 	for _, f := range flows {
@@ -102,7 +102,11 @@ func printFlows(out io.Writer, style style, flows []nodeFlows) error {
 		if style.wide {
 			row = append(row, onOff(f.Relay, r.PathMTU), n(int64(r.Leaving)))
 		}
-		row = append(row, n(r.OwnedConnections), n(r.LearnedFlows), n(r.Relayed), n(r.Flooded), n(r.Claimed), n(r.Unclaimed))
+		row = append(row, n(r.OwnedConnections))
+		if style.wide {
+			row = append(row, n(r.PreservedConnections))
+		}
+		row = append(row, n(r.LearnedFlows), n(r.Relayed), n(r.Flooded), n(r.Claimed), n(r.Unclaimed))
 		if style.wide {
 			row = append(row, n(r.Told), n(r.Limited), n(r.PathMTUFlooded), n(r.PathMTUAccepted))
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -24,7 +25,8 @@ type forecast struct {
 	Hash impact.Hash `json:"hash"`
 	// Connections that the nodes have now, BrokenWithout those of them that break
 	// without flow preservation, BrokenWith with it, where no node dies, and
-	// BrokenByCrash with it, where the node that goes dies.
+	// BrokenByCrash with it, where the node that goes dies. Preservation is that of the
+	// FlowPolicies that there are: connections that none selects break as without.
 	Connections   int64  `json:"connections"`
 	BrokenWithout int64  `json:"brokenWithoutPreservation"`
 	BrokenWith    *int64 `json:"brokenWithPreservation,omitempty"`
@@ -75,7 +77,7 @@ func forecastsOf(nodes map[string]*v1alpha1.BGPNode, remove string, add int, has
 	case hash != "" && !slices.Contains(impact.Hashes, impact.Hash(hash)):
 		return nil, usageError{fmt.Errorf("--hash %s: use modulo, threshold or resilient", hash)}
 	}
-	var connections []int64
+	var connections, preserved, others []int64
 	var notLearning []string
 	var all int64
 	for _, name := range names {
@@ -84,8 +86,10 @@ func forecastsOf(nodes map[string]*v1alpha1.BGPNode, remove string, add int, has
 			return nil, fmt.Errorf("node %s doesn't say how many connections it has, as its relay doesn't report: see kubectl herald flows", name)
 		}
 		connections = append(connections, relay.OwnedConnections)
+		preserved = append(preserved, relay.PreservedConnections)
+		others = append(others, max(0, relay.OwnedConnections-relay.PreservedConnections))
 		all += relay.OwnedConnections
-		if !relay.Learning {
+		if !relay.Learning || !meta.IsStatusConditionTrue(nodes[name].Status.Conditions, v1alpha1.ConditionRelayReady) {
 			notLearning = append(notLearning, name)
 		}
 	}
@@ -96,9 +100,11 @@ func forecastsOf(nodes map[string]*v1alpha1.BGPNode, remove string, add int, has
 		}
 		f := forecast{Hash: kind, Connections: all, BrokenWithout: impact.Broken(kind, connections, change), NotLearning: notLearning}
 		if len(notLearning) == 0 {
-			f.BrokenWith = new(int64)
+			with := impact.Broken(kind, others, change)
+			f.BrokenWith = &with
 			if remove != "" {
-				f.BrokenByCrash = &connections[change.Remove]
+				crash := with + preserved[change.Remove]
+				f.BrokenByCrash = &crash
 			}
 		}
 		forecasts = append(forecasts, f)
@@ -115,7 +121,7 @@ func printForecasts(out io.Writer, style style, forecasts []forecast) error {
 	if err := t.print(out); err != nil || len(forecasts[0].NotLearning) == 0 {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "%s: learns no connections, so nothing is said of preservation; kubectl herald flows tells why\n",
+	_, err := fmt.Fprintf(out, "%s: preserves no connections, or not as it should, so nothing is said of preservation; kubectl herald flows tells why\n",
 		strings.Join(forecasts[0].NotLearning, ", "))
 	return err
 }

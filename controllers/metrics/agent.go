@@ -61,7 +61,7 @@ func (a *Agent) Describe(descs chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		sessionUp, sessionSince, sessionFlaps, sessionPrefixes, sessionMessages, bfdUp,
 		nodeRoutes, nodeIssues, reporting, programmed, applyFailed, applyTime, applyDuration, applies,
-		relayReporting, relayLearning, relayPathMTU, relayProblems, relayOwned, relayLearned, relayPackets,
+		relayReporting, relayLearning, relayPathMTU, relayProblems, relayOwned, relayPreserved, relayLearned, relayPackets,
 		drainStage, drainSince, drainConnections, drainSafe,
 	} {
 		descs <- d

@@ -40,7 +40,7 @@ func view() status.View {
 		DrainLimits: snapshot.DrainLimits{Connections: time.Hour},
 		Connections: ptr.To[int64](7),
 		Relay: &status.RelayView{Fresh: true, Report: &exchange.Report{
-			Learning: true, Owned: map[netip.Addr]int{a: 3, b: 4}, Learned: map[string]int{"m": 5},
+			Learning: true, Owned: map[netip.Addr]int{a: 3, b: 4}, Preserved: 4, Learned: map[string]int{"m": 5},
 			Problems: []exchange.Problem{{Reason: exchange.ReasonMTU}, {Reason: exchange.ReasonMTU}},
 			Counters: exchange.Counters{Relayed: 1, Flooded: 2, Claimed: 3, Unclaimed: 4, Told: 8, NotTold: 9, Limited: 5, PathMTUFlooded: 6, PathMTUAccepted: 7},
 		}},
@@ -149,6 +149,9 @@ herald_drain_safe_to_shutdown 0
 # HELP herald_relay_owned_connections Established connections to Services' addresses that this node has the state of.
 # TYPE herald_relay_owned_connections gauge
 herald_relay_owned_connections 7
+# HELP herald_relay_preserved_connections Those of herald_relay_owned_connections that a FlowPolicy preserves.
+# TYPE herald_relay_preserved_connections gauge
+herald_relay_preserved_connections 4
 # HELP herald_relay_learned_flows Connections that this node knows another owner of.
 # TYPE herald_relay_learned_flows gauge
 herald_relay_learned_flows 5

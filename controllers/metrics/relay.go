@@ -17,6 +17,8 @@ var (
 		"What keeps the relay from doing what it is to, by reason; absent while the relay does not report.", "reason")
 	relayOwned = desc("relay_owned_connections",
 		"Established connections to Services' addresses that this node has the state of.")
+	relayPreserved = desc("relay_preserved_connections",
+		"Those of herald_relay_owned_connections that a FlowPolicy preserves.")
 	relayLearned = desc("relay_learned_flows",
 		"Connections that this node knows another owner of.")
 	relayPackets = desc("relay_packets_total",
@@ -41,6 +43,7 @@ func collectRelay(out chan<- prometheus.Metric, view *status.RelayView) {
 		gauge(out, relayProblems, float64(n), reason)
 	}
 	gauge(out, relayOwned, float64(total(view.Report.Owned)))
+	gauge(out, relayPreserved, float64(view.Report.Preserved))
 	gauge(out, relayLearned, float64(total(view.Report.Learned)))
 	c := view.Report.Counters
 	for fate, count := range map[string]uint64{

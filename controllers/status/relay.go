@@ -43,7 +43,7 @@ func nodeRelay(view *RelayView, old *v1alpha1.NodeRelay) *v1alpha1.NodeRelay {
 		Learning: report.Learning, PathMTU: report.PathMTU, Leaving: int32(report.Leaving),
 		Relayed: int64(report.Counters.Relayed), Flooded: int64(report.Counters.Flooded),
 		Claimed: int64(report.Counters.Claimed), Unclaimed: int64(report.Counters.Unclaimed), Limited: int64(report.Counters.Limited),
-		Told:           int64(report.Counters.Told),
+		Told: int64(report.Counters.Told), PreservedConnections: int64(report.Preserved),
 		PathMTUFlooded: int64(report.Counters.PathMTUFlooded), PathMTUAccepted: int64(report.Counters.PathMTUAccepted),
 	}
 	for _, n := range report.Owned {

@@ -14,7 +14,7 @@ import (
 func relayView() *RelayView {
 	return &RelayView{Fresh: true, Hash: "h", Desired: &exchange.Desired{}, Report: &exchange.Report{
 		Applied: "h", Learning: true, Counters: exchange.Counters{Relayed: 7},
-		Owned: map[netip.Addr]int{netip.MustParseAddr("203.0.113.7"): 2, netip.MustParseAddr("203.0.113.8"): 3}, Learned: map[string]int{"b": 4},
+		Owned: map[netip.Addr]int{netip.MustParseAddr("203.0.113.7"): 2, netip.MustParseAddr("203.0.113.8"): 3}, Preserved: 3, Learned: map[string]int{"b": 4},
 	}}
 }
 
@@ -53,7 +53,7 @@ func TestRelayCountersAreNoTransition(t *testing.T) {
 	view := goodView()
 	view.Relay = relayView()
 	before := Node(view, v1alpha1.BGPNodeStatus{}, 1)
-	if before.Relay.OwnedConnections != 5 || before.Relay.LearnedFlows != 4 || before.Relay.Relayed != 7 {
+	if before.Relay.OwnedConnections != 5 || before.Relay.PreservedConnections != 3 || before.Relay.LearnedFlows != 4 || before.Relay.Relayed != 7 {
 		t.Errorf("%+v", before.Relay)
 	}
 	view.Relay.Report.Counters.Relayed++

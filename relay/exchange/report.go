@@ -26,6 +26,9 @@ type Report struct {
 	// Owned are the established connections (TCP, and QUIC's UDP) that this node
 	// has state of, by the address of Desired.Count.
 	Owned map[netip.Addr]int `json:"owned,omitempty"`
+	// Preserved are those of Owned to a frontend of Desired.Learn: others are lost to
+	// this node where the routers take them elsewhere.
+	Preserved int `json:"preserved,omitempty"`
 	// Learned are the flows known to be owned by each peer, by its name.
 	Learned map[string]int `json:"learned,omitempty"`
 }

@@ -37,7 +37,7 @@ type counter struct {
 type counts struct {
 	plan   *rules.Plan
 	memory rules.Memory
-	owned  map[netip.Addr]int
+	owned  owned.Counts
 	took   time.Duration
 }
 
@@ -70,7 +70,7 @@ func (c *counter) counts(plan *rules.Plan, addresses []netip.Addr, learn []excha
 	}
 	if all.owned, err = owned.Count(addresses, learn); err != nil {
 		c.log.Error("counting connections", "error", err)
-		all.owned = nil // an old count in a new report would be taken for a new one
+		all.owned = owned.Counts{} // an old count in a new report would be taken for a new one
 	}
 	all.took = time.Since(began)
 	return all
@@ -81,7 +81,7 @@ func (r *Relay) takeCount(counted *counts) {
 	if counted == nil {
 		return
 	}
-	r.report.Owned = counted.owned
+	r.report.Owned, r.report.Preserved = counted.owned.To, counted.owned.Learned
 	if counted.plan == r.applied {
 		r.memory = counted.memory
 	}

@@ -43,39 +43,49 @@ const (
 	attrHeader   = 4
 )
 
-// Count is the number of connections to each address: TCP that is or was open and
-// isn't over, and UDP of QUIC frontends that was answered. Without addresses nothing
-// is asked.
-func Count(addresses []netip.Addr, frontends []exchange.Frontend) (map[netip.Addr]int, error) {
+// Counts are numbers of connections: TCP that is or was open and isn't over, and UDP of
+// QUIC frontends that was answered.
+type Counts struct {
+	// To each address.
+	To map[netip.Addr]int
+	// Learned are those of them to a frontend that is learned.
+	Learned int
+}
+
+// Count counts the connections to these addresses. Without addresses nothing is asked.
+func Count(addresses []netip.Addr, learned []exchange.Frontend) (Counts, error) {
 	if len(addresses) == 0 {
-		return nil, nil
+		return Counts{}, nil
 	}
-	c := &counter{counts: make(map[netip.Addr]int, len(addresses)), quic: map[netip.AddrPort]bool{}}
+	c := &counter{counts: Counts{To: make(map[netip.Addr]int, len(addresses))}, tcp: map[netip.AddrPort]bool{}, quic: map[netip.AddrPort]bool{}}
 	families := map[byte]bool{}
 	for _, a := range addresses {
-		c.counts[a] = 0
+		c.counts.To[a] = 0
 		if a.Is4() {
 			families[unix.AF_INET] = true
 		} else {
 			families[unix.AF_INET6] = true
 		}
 	}
-	for _, f := range frontends {
+	for _, f := range learned {
+		of := c.tcp
 		if f.Protocol == exchange.QUIC {
-			c.quic[netip.AddrPortFrom(f.Address, f.Port)] = true
+			of = c.quic
 		}
+		of[netip.AddrPortFrom(f.Address, f.Port)] = true
 	}
 	for family := range families {
 		if err := dump(family, c.add); err != nil {
-			return nil, fmt.Errorf("conntrack: %w", err)
+			return Counts{}, fmt.Errorf("conntrack: %w", err)
 		}
 	}
 	return c.counts, nil
 }
 
 type counter struct {
-	counts map[netip.Addr]int
-	quic   map[netip.AddrPort]bool
+	counts Counts
+	// tcp and quic are what is learned.
+	tcp, quic map[netip.AddrPort]bool
 }
 
 // entry is what of a connection counts.
@@ -87,14 +97,22 @@ type entry struct {
 }
 
 func (c *counter) add(e entry) {
-	n, wanted := c.counts[e.to.Addr()]
+	n, wanted := c.counts.To[e.to.Addr()]
 	if !wanted {
 		return
 	}
+	learned := false
 	switch {
-	case e.protocol == unix.IPPROTO_TCP && e.tcpState >= tcpEstablished && e.tcpState <= tcpCloseWait,
-		e.protocol == unix.IPPROTO_UDP && e.status&statusSeenReply != 0 && c.quic[e.to]:
-		c.counts[e.to.Addr()] = n + 1
+	case e.protocol == unix.IPPROTO_TCP && e.tcpState >= tcpEstablished && e.tcpState <= tcpCloseWait:
+		learned = c.tcp[e.to]
+	case e.protocol == unix.IPPROTO_UDP && e.status&statusSeenReply != 0 && c.quic[e.to]:
+		learned = true
+	default:
+		return
+	}
+	c.counts.To[e.to.Addr()] = n + 1
+	if learned {
+		c.counts.Learned++
 	}
 }
 

@@ -106,14 +106,14 @@ var _ = Describe("the node's relay", func() {
 
 		By("the relay has its rules")
 		agent.relayReports(func(r *exchange.Report) {
-			r.Counters.Relayed, r.Owned = 7, map[netip.Addr]int{netip.MustParseAddr(webIP): 3}
+			r.Counters.Relayed, r.Preserved, r.Owned = 7, 2, map[netip.Addr]int{netip.MustParseAddr(webIP): 3}
 		})
 		Eventually(agent.frrConf).Should(And(announces(plainIP), announces(webIP)))
 		agent.report()
 		Eventually(reasons).Should(BeEmpty())
 		Eventually(condition(v1alpha1.ConditionRelayReady)).Should(HavePrefix("True " + v1alpha1.ReasonReporting))
 		Eventually(func() *v1alpha1.NodeRelay { return bgpNode().Status.Relay }).Should(
-			Equal(&v1alpha1.NodeRelay{Learning: true, Relayed: 7, OwnedConnections: 3}))
+			Equal(&v1alpha1.NodeRelay{Learning: true, Relayed: 7, OwnedConnections: 3, PreservedConnections: 2}))
 
 		By("a new Service, of which it doesn't know yet")
 		service("late", lateIP)

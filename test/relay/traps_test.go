@@ -221,7 +221,7 @@ func TestTraps(t *testing.T) {
 		}
 	})
 	t.Run("the report says what is owned and learned", func(t *testing.T) {
-		owned := 0
+		owned, preserved := 0, 0
 		for _, n := range s.nodes {
 			r := n.until("what it owns is counted", func(r exchange.Report) error {
 				if r.Learned == nil || r.Owned == nil {
@@ -230,6 +230,10 @@ func TestTraps(t *testing.T) {
 				return nil
 			})
 			owned += r.Owned[service4]
+			preserved += r.Preserved
+		}
+		if preserved < 40 || preserved > 60 {
+			t.Errorf("%d connections are preserved, 40 are open", preserved)
 		}
 		if owned < 40 || owned > 60 {
 			t.Errorf("%d connections are owned, 40 are open", owned)
@@ -243,6 +247,19 @@ func TestTraps(t *testing.T) {
 			n.want(d)
 		}
 		crowd.progress(20)
+		owned := 0
+		for _, n := range s.nodes {
+			r := n.until("none that it owns counts as preserved", func(r exchange.Report) error {
+				if r.Owned == nil || r.Preserved > 0 {
+					return fmt.Errorf("%+v", r)
+				}
+				return nil
+			})
+			owned += r.Owned[service4]
+		}
+		if owned < 40 {
+			t.Errorf("%d connections are owned, 40 are open", owned)
+		}
 		for _, n := range s.nodes {
 			leaving += n.until("it leaves", func(r exchange.Report) error {
 				if r.Learning {
