@@ -101,7 +101,7 @@ func (c *counter) add(e entry) {
 	if !wanted {
 		return
 	}
-	learned := false
+	var learned bool
 	switch {
 	case e.protocol == unix.IPPROTO_TCP && e.tcpState >= tcpEstablished && e.tcpState <= tcpCloseWait:
 		learned = c.tcp[e.to]
