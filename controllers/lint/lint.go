@@ -135,7 +135,7 @@ func checkNodes(world *offline.World) (findings []Finding, notes []string) {
 
 // notOnAnyNode are reasons that depend on values that only a real node has.
 var notOnAnyNode = []string{
-	v1alpha1.ReasonNoNextHop, v1alpha1.ReasonNodeValueMissing, v1alpha1.ReasonNodeValueInvalid, v1alpha1.ReasonInvalidNode,
+	v1alpha1.ReasonNoNextHop, v1alpha1.ReasonNodeValueMissing, v1alpha1.ReasonNodeValueInvalid,
 }
 
 // anyNode is what a node without labels would refuse: what selects all nodes

@@ -216,11 +216,11 @@ func (d *demo) local(ctx context.Context) error {
 // move brings the pod to another node; the routes follow.
 func (d *demo) move(ctx context.Context) error {
 	title("The pod moves from node1 to node3")
-	began := time.Now()
-	if _, err := d.lab.AddPod(ctx, "node3", "local-2", map[string]string{"app": "local"}); err != nil {
+	pod, err := d.lab.AddPod(ctx, "node3", "local-2", map[string]string{"app": "local"})
+	if err != nil {
 		return err
 	}
-	if err := d.timed(ctx, "pod ready on node3 (EndpointSlice)", began, d.localAddress, "node1", "node3"); err != nil {
+	if err := d.timed(ctx, "pod ready on node3 (EndpointSlice)", pod.Listed, d.localAddress, "node1", "node3"); err != nil {
 		return err
 	}
 	at, err := d.lab.RemovePod(ctx, "local-1")

@@ -31,6 +31,8 @@ type Pod struct {
 	Labels    map[string]string
 	// Ready, Serving and Terminating are the endpoint's conditions.
 	Ready, Serving, Terminating bool
+	// Listed is when the EndpointSlices with it were first written.
+	Listed time.Time
 
 	echo *node.Pod
 }
@@ -62,7 +64,7 @@ func (l *Lab) AddPod(ctx context.Context, nodeName, name string, podLabels map[s
 	}
 	l.workload.pods[name] = pod
 	l.workload.mu.Unlock()
-	_, err = l.SyncEndpoints(ctx)
+	pod.Listed, err = l.SyncEndpoints(ctx)
 	return pod, err
 }
 
