@@ -20,9 +20,11 @@ import (
 
 // reportedNode is what matters of a BGPNode.
 type reportedNode struct {
-	// ready: agent, reloader and FRR are alive, and FRR runs what it should.
-	ready, drains bool
-	since         time.Time
+	// lacks is LackNothing where agent, reloader and FRR are alive, and FRR runs what it
+	// should.
+	lacks  snapshot.Lack
+	drains bool
+	since  time.Time
 }
 
 func newOthersSeen(self string) *othersSeen {
@@ -60,15 +62,27 @@ func (o *othersSeen) others() *snapshot.Others {
 	}
 	others := &snapshot.Others{Since: o.reports[o.self].since, Slices: maps.Clone(o.slices)}
 	for _, name := range slices.Sorted(maps.Keys(o.nodes)) {
-		report := o.reports[name]
-		if name == o.self || !o.ready[name] || !report.ready || len(connected[name]) == 0 {
+		if name == o.self {
 			continue
 		}
 		others.Nodes = append(others.Nodes, snapshot.Other{
-			Node: o.nodes[name], Drains: report.drains, Since: report.since, Sessions: connected[name],
+			Node: o.nodes[name], Lacks: o.lacks(name), Drains: o.reports[name].drains, Since: o.reports[name].since, Sessions: connected[name],
 		})
 	}
 	return others
+}
+
+// lacks says why a node takes nothing over.
+func (o *othersSeen) lacks(name string) snapshot.Lack {
+	report, reports := o.reports[name]
+	switch {
+	case !reports:
+		return snapshot.LackReport
+	case !o.ready[name]:
+		return snapshot.LackNode
+	default:
+		return report.lacks
+	}
 }
 
 // set takes an object; what doesn't matter of it makes nothing dirty.
@@ -161,14 +175,24 @@ func (o *othersSeen) setSlice(key, service types.NamespacedName, slice *snapshot
 }
 
 func reportOf(node *v1alpha1.BGPNode) reportedNode {
-	// One whose FRR refuses what it should do, or whose dataplane or relay isn't ready
-	// yet for what it should announce, takes nothing over.
-	waits := node.Status.HeldBack != nil ||
-		slices.ContainsFunc(node.Status.Issues, func(i v1alpha1.NodeIssue) bool { return i.Reason == v1alpha1.ReasonRelayPending })
-	report := reportedNode{ready: meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionReady) &&
-		meta.IsStatusConditionTrue(node.Status.Conditions, v1alpha1.ConditionProgrammed) && !waits}
+	report := reportedNode{lacks: lackOf(&node.Status)}
 	if draining := meta.FindStatusCondition(node.Status.Conditions, v1alpha1.ConditionDraining); draining != nil && draining.Status == metav1.ConditionTrue {
 		report.drains, report.since = true, draining.LastTransitionTime.Time
 	}
 	return report
+}
+
+// lackOf: one whose FRR refuses what it should do, or whose dataplane or relay isn't ready
+// yet for what it should announce, takes nothing over.
+func lackOf(status *v1alpha1.BGPNodeStatus) snapshot.Lack {
+	switch {
+	case !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionReady):
+		return snapshot.LackReady
+	case !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionProgrammed):
+		return snapshot.LackProgrammed
+	case status.HeldBack != nil,
+		slices.ContainsFunc(status.Issues, func(i v1alpha1.NodeIssue) bool { return i.Reason == v1alpha1.ReasonRelayPending }):
+		return snapshot.LackDataplane
+	}
+	return snapshot.LackNothing
 }

@@ -49,8 +49,7 @@ func TestOtherSliceKeepsReadyEndpoints(t *testing.T) {
 	}
 }
 
-// Another node is one that may take over while it is Ready, FRR runs what it should, and
-// a session of its is up; by which peers it has its sessions is told.
+// What another node lacks to take over is told, and by which peers it has its sessions.
 func TestOthersSeen(t *testing.T) {
 	o := newOthersSeen("node-a")
 	session := func(node, peer string, state v1alpha1.SessionState) *v1alpha1.BGPSession {
@@ -64,13 +63,13 @@ func TestOthersSeen(t *testing.T) {
 			{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue}, {Type: v1alpha1.ConditionProgrammed, Status: programmed},
 		}}}
 	}
-	expect := func(what string, peers ...string) {
+	expect := func(what string, lacks snapshot.Lack, peers ...string) {
 		t.Helper()
 		others := o.others()
-		if (len(others.Nodes) == 1) != (len(peers) > 0) {
+		if len(others.Nodes) != 1 || others.Nodes[0].Lacks != lacks {
 			t.Fatalf("%s: %+v", what, others.Nodes)
 		}
-		if len(peers) > 0 && !slices.Equal(slices.Sorted(maps.Keys(others.Nodes[0].Sessions)), peers) {
+		if !slices.Equal(slices.Sorted(maps.Keys(others.Nodes[0].Sessions)), peers) {
 			t.Errorf("%s: sessions %v, want %v", what, others.Nodes[0].Sessions, peers)
 		}
 	}
@@ -79,21 +78,30 @@ func TestOthersSeen(t *testing.T) {
 			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}},
 		}})
 	}
+	expect("no BGPNode", snapshot.LackReport)
 	o.set(report(metav1.ConditionTrue))
 	o.set(session("node-a", "tor-a", v1alpha1.SessionEstablished))
-	expect("no session")
+	expect("no session", snapshot.LackNothing)
 	o.set(session("node-b", "tor-b", v1alpha1.SessionEstablished))
 	o.set(session("node-b", "red", v1alpha1.SessionEstablished))
 	before := o.others()
-	expect("two sessions", "red", "tor-b")
+	expect("two sessions", snapshot.LackNothing, "red", "tor-b")
 	o.set(session("node-b", "red", v1alpha1.SessionActive))
-	expect("one is down", "tor-b")
+	expect("one is down", snapshot.LackNothing, "tor-b")
 	if len(before.Nodes[0].Sessions) != 2 {
 		t.Error("what was told before has changed")
 	}
 	o.set(report(metav1.ConditionFalse))
-	expect("FRR doesn't run what it should")
+	expect("FRR doesn't run what it should", snapshot.LackProgrammed, "tor-b")
+	held := report(metav1.ConditionTrue)
+	held.Status.HeldBack = &v1alpha1.HeldBack{Total: 1}
+	o.set(held)
+	expect("its dataplane isn't ready", snapshot.LackDataplane, "tor-b")
+	o.set(&v1alpha1.BGPNode{ObjectMeta: metav1.ObjectMeta{Name: "node-b"}})
+	expect("FRR doesn't answer", snapshot.LackReady, "tor-b")
 	o.set(report(metav1.ConditionTrue))
 	o.remove(session("node-b", "tor-b", v1alpha1.SessionEstablished))
-	expect("the last is gone")
+	expect("the last is gone", snapshot.LackNothing)
+	o.set(&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node-b"}})
+	expect("its Node isn't Ready", snapshot.LackNode)
 }

@@ -73,7 +73,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	}()
 	follows := s.Changes.Since != nil && s.Changes.Since == c.mark && !s.Changes.Everything
 	if inputs := inputsOf(s); c.policy == nil || !c.inputs.equal(inputs) {
-		c.policy, c.inputs = NewPolicy(s), inputs
+		c.policy, c.inputs = newPolicy(s, c.others()), inputs
 		c.services = make(map[types.NamespacedName]*memo, len(s.Services))
 		c.sum, c.relay = newSum(c.policy), newRelaySum(c.policy)
 		follows = false
@@ -87,13 +87,14 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		c.frames++
 	}
 	relay := c.relay.desired(s)
-	kept, takers := c.kept()
+	kept, takers, waits := c.kept()
 	result := &Result{
 		Config:   c.frame.withNetworks(c.sum.networks),
 		Issues:   c.issues(s),
 		Withheld: c.sum.withheld,
 		Kept:     kept,
 		Takers:   takers,
+		Waits:    waits,
 		Snippets: c.policy.Snippets,
 		Relay:    relay,
 		Relayed:  c.relay.learns(relay),
@@ -101,6 +102,14 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	}
 	c.mark, done = s.Mark, true
 	return result
+}
+
+// others that the last policy knew; nil: none.
+func (c *Compiler) others() *others {
+	if c.policy == nil {
+		return nil
+	}
+	return c.policy.drain.others
 }
 
 // issues are the frame's and the gates', which change less often than anything.

@@ -1,10 +1,8 @@
 package compile
 
 import (
-	"iter"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -21,38 +19,15 @@ type drain struct {
 	stage snapshot.DrainStage
 	held  *snapshot.Applied
 	kept  *snapshot.Kept
-	// others that are there when this one goes; known says that they are.
-	others []*relief
-	known  bool
-	slices map[types.NamespacedName]map[string]*snapshot.Slice
+	// others that could take over; nil: not known.
+	others *others
 }
 
-// relief is another node, which may announce what this one gives up.
-type relief struct {
-	name string
-	// sessions are the peers with which it has an Established session.
-	sessions map[string]struct{}
-	inputs   snapshot.Snapshot
-	once     sync.Once
-	policy   *Policy
-}
-
-func newDrain(s *snapshot.Snapshot) drain {
+// newDrain takes over from an earlier one of the same node what is still true.
+func newDrain(s *snapshot.Snapshot, before *others) drain {
 	d := drain{stage: s.Drain.Stage, held: s.Drain.Held, kept: s.Drain.Kept}
-	if s.Others == nil || d.stage != snapshot.DrainWithdrawn {
-		return d
-	}
-	d.known, d.slices = true, s.Others.Slices
-	for i := range s.Others.Nodes {
-		other := &s.Others.Nodes[i]
-		if other.Drains && !outlasts(other, s.Node.Name, s.Others.Since) {
-			continue
-		}
-		// What only that node knows, its passwords and interfaces, is unknown here.
-		d.others = append(d.others, &relief{name: other.Node.Name, sessions: other.Sessions, inputs: snapshot.Snapshot{
-			Node: other.Node, Settings: s.Settings, Pools: s.Pools, Peers: s.Peers,
-			Advertisements: s.Advertisements, Communities: s.Communities, BFDProfiles: s.BFDProfiles,
-		}})
+	if s.Others != nil && d.stage == snapshot.DrainWithdrawn {
+		d.others = newOthers(s, before)
 	}
 	return d
 }
@@ -91,114 +66,73 @@ func (d *drain) leaves(line Line, address netip.Addr, s Subject) bool {
 	if d.stage != snapshot.DrainWithdrawn {
 		return false
 	}
-	if !d.known {
+	if d.others == nil {
 		return d.held == nil || !d.held.Holds(line.Prefix)
 	}
-	s.Slices = d.slices[s.Service.Key]
 	for _, vrf := range line.class.vrfs[frrtemplates.FamilyOf(address)] {
-		if !slices.ContainsFunc(d.others, func(r *relief) bool { return d.counts(r, address, vrf, s) }) {
+		route := snapshot.Route{Service: s.Service.Key, Address: address, VRF: vrf}
+		if !d.takenOver(route, d.others.able(route, s)) {
 			return false
 		}
 	}
 	return true
 }
 
-// counts says whether another node counts as one that announces an address in a VRF.
-func (d *drain) counts(r *relief, address netip.Addr, vrf string, s Subject) bool {
-	for taker := range r.announces(address, vrf, s) {
-		if d.kept.Counts(snapshot.ServiceAddress{Service: s.Service.Key, Address: address}, taker) {
-			return true
-		}
+// takenOver says whether one of those that are able to announce a route counts as one
+// that does.
+func (d *drain) takenOver(route snapshot.Route, able []snapshot.Taker) bool {
+	proven, kept := d.kept.Proven(route)
+	if !kept || len(able) == 0 {
+		return len(able) > 0
 	}
-	return false
+	return d.others.meet(able, proven)
 }
 
-// takers are who is able to announce the Service's addresses that this node announces
-// though it has withdrawn, whether they count yet or not. Each such address is there.
-func (d *drain) takers(s Subject, lines []Line) map[netip.Addr][]snapshot.Taker {
+// keep the routes of these lines: who is able to announce each of them, whether they count
+// yet or not, and what the first that nobody takes over waits for.
+func (d *drain) keep(s Subject, lines []Line) (takers map[snapshot.Route][]snapshot.Taker, waits waitKey) {
 	if d.stage != snapshot.DrainWithdrawn || len(lines) == 0 {
-		return nil
+		return nil, waitKey{}
 	}
-	s.Slices = d.slices[s.Service.Key]
-	takers := map[netip.Addr][]snapshot.Taker{}
+	takers = map[snapshot.Route][]snapshot.Taker{}
+	waited := false
 	for _, address := range s.Service.Addresses {
 		address = prefixOf(address).Addr()
 		for _, line := range lines {
-			if line.Prefix.Contains(address) {
-				takers[address] = d.add(takers[address], address, line.class.vrfs[frrtemplates.FamilyOf(address)], s)
+			if !line.Prefix.Contains(address) {
+				continue
+			}
+			for _, vrf := range line.class.vrfs[frrtemplates.FamilyOf(address)] {
+				route := snapshot.Route{Service: s.Service.Key, Address: address, VRF: vrf}
+				if d.others != nil {
+					takers[route] = d.others.able(route, s)
+				} else {
+					takers[route] = nil
+				}
+				if !waited && !d.takenOver(route, takers[route]) {
+					waits, waited = d.others.waitOf(route, s), true
+				}
 			}
 		}
 	}
-	return takers
+	return takers, waits
 }
 
-// add who is able to announce an address in one of these VRFs, sorted.
-func (d *drain) add(to []snapshot.Taker, address netip.Addr, vrfs []string, s Subject) []snapshot.Taker {
-	for _, r := range d.others {
-		for _, vrf := range vrfs {
-			to = slices.AppendSeq(to, r.announces(address, vrf, s))
-		}
-	}
-	slices.SortFunc(to, snapshot.Taker.Compare)
-	return slices.Compact(to)
-}
-
-// announces yields by which peers that node announces a Service's address in a VRF, over
-// sessions that are up, and will go on doing so, as far as its objects tell: an endpoint
-// that terminates is as good as gone.
-func (r *relief) announces(address netip.Addr, vrf string, s Subject) iter.Seq[snapshot.Taker] {
-	return func(yield func(snapshot.Taker) bool) {
-		family := frrtemplates.FamilyOf(address)
-		if s.Service.Local && !hasReady(s.Slices, r.name, family) {
-			return // without making its policy
-		}
-		r.once.Do(func() { r.policy = NewPolicy(&r.inputs) })
-		lines := r.policy.Service(s).Lines
-		for _, peer := range r.policy.Peers {
-			if r.reaches(peer, vrf) && carries(lines, address, family, peer) && !yield(snapshot.Taker{Node: r.name, Peer: peer.Name, VRF: vrf}) {
-				return
-			}
-		}
-	}
-}
-
-// reaches says whether a peer is in the VRF and has its session.
-func (r *relief) reaches(peer *Peer, vrf string) bool {
-	_, up := r.sessions[peer.Name]
-	return up && peer.VRF == vrf
-}
-
-// carries says whether a peer gets one of these lines that holds the address.
-func carries(lines []Line, address netip.Addr, family frrtemplates.Family, peer *Peer) bool {
-	return slices.ContainsFunc(lines, func(line Line) bool {
-		return line.Prefix.Contains(address) && slices.Contains(line.class.peers[family], peer.Name)
-	})
-}
-
-func hasReady(all map[string]*snapshot.Slice, node string, family frrtemplates.Family) bool {
-	for _, slice := range all {
-		if slice.Family == family && slice.ReadyOn(node) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// kept are the Services that the node goes on announcing though it has withdrawn, and
-// who could take over each of their addresses.
-func (c *Compiler) kept() (kept []types.NamespacedName, takers map[snapshot.ServiceAddress][]snapshot.Taker) {
+// kept are the Services that the node goes on announcing though it has withdrawn, who
+// could take over each of their routes, and what it waits for.
+func (c *Compiler) kept() (kept []types.NamespacedName, takers map[snapshot.Route][]snapshot.Taker, waits []Wait) {
 	if c.policy.drain.stage != snapshot.DrainWithdrawn {
-		return nil, nil
+		return nil, nil, nil
 	}
-	takers = map[snapshot.ServiceAddress][]snapshot.Taker{}
+	takers = map[snapshot.Route][]snapshot.Taker{}
 	for key, m := range c.services {
 		if len(m.decision.Lines) > 0 {
 			kept = append(kept, key)
 		}
-		for address, able := range m.decision.takers {
-			takers[snapshot.ServiceAddress{Service: key, Address: address}] = able
+		for route, able := range m.decision.takers {
+			takers[route] = able
 		}
 	}
 	slices.SortFunc(kept, compareKeys)
-	return kept, takers
+	return kept, takers, c.waits(kept)
 }

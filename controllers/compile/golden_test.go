@@ -112,18 +112,39 @@ func showKept(result *compile.Result) string {
 	var b strings.Builder
 	for _, key := range result.Kept {
 		fmt.Fprintf(&b, "%s\n", key)
-		for _, of := range slices.SortedFunc(maps.Keys(result.Takers), func(a, b snapshot.ServiceAddress) int { return a.Address.Compare(b.Address) }) {
+		for _, of := range slices.SortedFunc(maps.Keys(result.Takers), snapshot.Route.Compare) {
 			if of.Service == key {
-				fmt.Fprintf(&b, "  %s: %s\n", of.Address, cmp.Or(strings.Join(showTakers(result.Takers[of]), ", "), "nobody"))
+				fmt.Fprintf(&b, "  %s: %s\n", strings.TrimSpace(of.Address.String()+" "+of.VRF), cmp.Or(strings.Join(showTakers(result.Takers[of]), ", "), "nobody"))
 			}
 		}
+	}
+	for _, wait := range result.Waits {
+		fmt.Fprintln(&b, showWait(wait))
 	}
 	return b.String()
 }
 
+// showWait is what a Service waits for, as far as compile tells.
+func showWait(wait compile.Wait) string {
+	text := fmt.Sprintf("waits: %s %s, %d", wait.Route.Service, strings.TrimSpace(wait.Route.Address.String()+" "+wait.Route.VRF), wait.Services)
+	if wait.Unknown {
+		text += ", others unknown"
+	}
+	if wait.NoEndpoint {
+		text += ", no endpoint"
+	}
+	for _, missing := range wait.Nodes {
+		text += strings.TrimSuffix(", "+missing.Node+" "+lackNames[missing.Lacks]+" "+missing.Peer, " ")
+	}
+	if wait.More > 0 {
+		text += fmt.Sprintf(", %d more", wait.More)
+	}
+	return text
+}
+
 func showTakers(takers []snapshot.Taker) (shown []string) {
 	for _, taker := range takers {
-		shown = append(shown, strings.TrimSuffix(taker.Node+" "+taker.Peer+" "+taker.VRF, " "))
+		shown = append(shown, taker.Node+" "+taker.Peer)
 	}
 	return shown
 }

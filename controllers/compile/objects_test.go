@@ -66,9 +66,11 @@ type situation struct {
 	Others map[string]string `json:"others"`
 	// Sessions are the peers with which another node has an Established session; a node
 	// that isn't in it has all. Kept are the addresses that this one keeps, as
-	// "namespace/name address", with who counts for each, as "node peer VRF".
+	// "namespace/name address VRF", with who counts for each, as "node peer".
 	Sessions map[string][]string `json:"sessions"`
-	Kept     map[string][]string `json:"kept"`
+	// Lacks is what another node lacks, by its name; a node that isn't in it lacks nothing.
+	Lacks map[string]string   `json:"lacks"`
+	Kept  map[string][]string `json:"kept"`
 	// SecretsUnreadable is as in the manager.
 	SecretsUnreadable bool `json:"secretsUnreadable"`
 }
@@ -158,7 +160,7 @@ func addDrain(s *snapshot.Snapshot, documents []string, where situation) error {
 		}
 		if all.Node != nil && all.Node.Name != cmp.Or(where.Node, defaultNode) {
 			since, drains := where.Others[all.Node.Name]
-			s.Others.Nodes = append(s.Others.Nodes, snapshot.Other{Node: all.Node, Drains: drains, Since: parseTime(since), Sessions: sessionsOf(s, where, all.Node.Name)})
+			s.Others.Nodes = append(s.Others.Nodes, snapshot.Other{Node: all.Node, Lacks: lackOf(where.Lacks[all.Node.Name]), Drains: drains, Since: parseTime(since), Sessions: sessionsOf(s, where, all.Node.Name)})
 		}
 	}
 	slices.SortFunc(s.Others.Nodes, func(a, b snapshot.Other) int { return cmp.Compare(a.Node.Name, b.Node.Name) })
@@ -171,13 +173,13 @@ func keptOf(where situation) *snapshot.Kept {
 	}
 	kept := snapshot.Kept{}
 	for key, takers := range where.Kept {
-		service, address, _ := strings.Cut(key, " ")
-		namespace, name, _ := strings.Cut(service, "/")
-		of := snapshot.ServiceAddress{Service: types.NamespacedName{Namespace: namespace, Name: name}, Address: netip.MustParseAddr(address)}
+		words := append(strings.Fields(key), "") // the default VRF has no name
+		namespace, name, _ := strings.Cut(words[0], "/")
+		of := snapshot.Route{Service: types.NamespacedName{Namespace: namespace, Name: name}, Address: netip.MustParseAddr(words[1]), VRF: words[2]}
 		kept[of] = nil
 		for _, taker := range takers {
-			words := append(strings.Fields(taker), "") // the default VRF has no name
-			kept[of] = append(kept[of], snapshot.Taker{Node: words[0], Peer: words[1], VRF: words[2]})
+			node, peer, _ := strings.Cut(taker, " ")
+			kept[of] = append(kept[of], snapshot.Taker{Node: node, Peer: peer})
 		}
 	}
 	return &kept
@@ -195,6 +197,21 @@ func sessionsOf(s *snapshot.Snapshot, where situation, node string) map[string]s
 		}
 	}
 	return up
+}
+
+// lackNames of what compile and the watch of other nodes find.
+var lackNames = map[snapshot.Lack]string{
+	snapshot.LackTime: "Time", snapshot.LackSession: "Session", snapshot.LackDrains: "Drains", snapshot.LackDataplane: "Dataplane",
+	snapshot.LackProgrammed: "Programmed", snapshot.LackReady: "Ready", snapshot.LackNode: "Node", snapshot.LackRoute: "Route", snapshot.LackReport: "Report",
+}
+
+func lackOf(name string) snapshot.Lack {
+	for lack, is := range lackNames {
+		if is == name {
+			return lack
+		}
+	}
+	return snapshot.LackNothing
 }
 
 var drainStages = map[string]snapshot.DrainStage{"Graceful": snapshot.DrainGraceful, "Withdrawn": snapshot.DrainWithdrawn}

@@ -61,13 +61,16 @@ type builder struct {
 
 // NewPolicy decides everything that doesn't depend on a Service. It looks at
 // neither Services nor Slices nor Gates nor Applied of the snapshot.
-func NewPolicy(s *snapshot.Snapshot) *Policy {
+func NewPolicy(s *snapshot.Snapshot) *Policy { return newPolicy(s, nil) }
+
+// newPolicy takes over what an earlier one of the same node knew of the others.
+func newPolicy(s *snapshot.Snapshot, before *others) *Policy {
 	b := &builder{node: s.Node, secrets: s.Secrets, network: s.Network, refused: s.Refused, policy: &Policy{
 		takers: map[*pools.Pool]takers{}, classes: classes{byMembers: map[string]*class{}, variants: map[variant]*class{}},
 	}}
 	if s.Node != nil {
 		b.policy.Node, b.policy.nodeWhy = s.Node.Name, nodeWhy(s.Node, s.Settings)
-		b.policy.drain = newDrain(s)
+		b.policy.drain = newDrain(s, before)
 	}
 	set, issues := pools.Accept(s.Pools)
 	b.policy.Pools = set

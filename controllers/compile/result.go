@@ -23,9 +23,12 @@ type Result struct {
 	// Kept are the Services that a draining node goes on announcing, as no other node
 	// does as far as is known, sorted.
 	Kept []types.NamespacedName
-	// Takers are who is able to announce the addresses of Kept that it announces, each of
-	// which is there, sorted: those that don't count yet (snapshot.Kept), or not in all VRFs.
-	Takers map[snapshot.ServiceAddress][]snapshot.Taker
+	// Takers are who is able to announce the routes of Kept that it announces, each of
+	// which is there, sorted: those that don't count yet (snapshot.Kept), or those of a
+	// prefix that isn't taken over in another VRF.
+	Takers map[snapshot.Route][]snapshot.Taker
+	// Waits are the first causes why they are kept.
+	Waits []Wait
 	// Snippets that the node's FRR is to try, in their order.
 	Snippets []Snippet
 	// Origins say which object a part of the Config comes from.

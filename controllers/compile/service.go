@@ -21,8 +21,10 @@ type Decision struct {
 	idle []*class
 	// split are the advertisements whose aggregates give way to host routes.
 	split []int
-	// takers could announce its addresses for a node that drains; see Result.
-	takers map[netip.Addr][]snapshot.Taker
+	// takers could announce its routes for a node that drains, and waits is what the
+	// first of those waits for that nobody takes over; see Result.
+	takers map[snapshot.Route][]snapshot.Taker
+	waits  waitKey
 	// gated are the prefixes of which only a closed gate decided.
 	gated []netip.Prefix
 }
@@ -68,7 +70,7 @@ func compileService(s Subject, policy *Policy, gate gate) Decision {
 	if len(d.Lines) > 0 {
 		d.Why = ""
 	}
-	d.takers = policy.drain.takers(s, d.Lines)
+	d.takers, d.waits = policy.drain.keep(s, d.Lines)
 	return d
 }
 

@@ -12,8 +12,14 @@ import (
 type Facts struct {
 	Now    time.Time
 	Limits snapshot.DrainLimits
-	// Kept counts the Services that no other node is known to announce.
-	Kept int
+	// Kept counts the Services that no other node is known to announce; KeptFor says what
+	// is waited for.
+	Kept    int
+	KeptFor string
+	// OthersKnown: it is known which nodes could take over.
+	OthersKnown bool
+	// Unwritten: FRR can't be told what it should do now.
+	Unwritten bool
 	// Connections that the node still owns; nil: nobody counts them.
 	Connections *int64
 }
@@ -33,14 +39,11 @@ const notCounted = "connections aren't counted on this node"
 // Judge says how far it is. Of a node that doesn't drain nothing can be said.
 func (s State) Judge(f Facts) Verdict {
 	if s.Stage == Graceful {
-		return Verdict{
-			Stage: v1alpha1.DrainGracefulShutdown, Reason: v1alpha1.ReasonRoutesAnnounced,
-			Message: "the routes are still announced, with GRACEFUL_SHUTDOWN: the routers get time to prefer other nodes",
-		}
+		return s.judgeGraceful(f)
 	}
 	converged := s.converged(f.Limits)
 	switch {
-	case s.Confirmed.IsZero():
+	case f.Unwritten || s.Confirmed.IsZero():
 		return Verdict{
 			Stage: v1alpha1.DrainWithdrawing, Reason: v1alpha1.ReasonNotConfirmed,
 			Message: "FRR hasn't confirmed yet that it has withdrawn the routes: see the condition Programmed",
@@ -53,10 +56,29 @@ func (s State) Judge(f Facts) Verdict {
 	case f.Kept > 0:
 		return Verdict{
 			Stage: v1alpha1.DrainServing, Reason: v1alpha1.ReasonLastHolder,
-			Message: "no other node announces the Services in status.drain.lastHolderOf, as far as is known here: let their pods run elsewhere, or end the drain of another node",
+			Message: f.KeptFor,
 		}
 	}
 	return s.judgeConnections(f, s.Confirmed.Add(f.Limits.Connections))
+}
+
+// judgeGraceful says what keeps a node from withdrawing its routes.
+func (s State) judgeGraceful(f Facts) Verdict {
+	verdict := Verdict{Stage: v1alpha1.DrainGracefulShutdown, Reason: v1alpha1.ReasonRoutesAnnounced}
+	converged := s.converged(f.Limits)
+	switch {
+	case f.Unwritten || s.Confirmed.IsZero():
+		verdict.Message = "the routes are still announced, and FRR hasn't confirmed yet that it says GRACEFUL_SHUTDOWN: see the condition Programmed"
+	case f.Now.Before(converged):
+		verdict.Due = converged
+		verdict.Message = fmt.Sprintf(
+			"the routes are still announced, with GRACEFUL_SHUTDOWN: the routers have spec.drain.convergeTime (%s) to prefer other nodes", f.Limits.Converge)
+	case !f.OthersKnown:
+		verdict.Message = "the routes are still announced, with GRACEFUL_SHUTDOWN, until it is known which other nodes could take over: the agent can't list Nodes, BGPNodes, BGPSessions and EndpointSlices yet; if that lasts see its log"
+	default:
+		verdict.Message = "the routes are still announced, with GRACEFUL_SHUTDOWN: they are withdrawn next"
+	}
+	return verdict
 }
 
 func (s State) judgeConnections(f Facts, limit time.Time) Verdict {

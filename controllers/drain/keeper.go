@@ -33,6 +33,10 @@ type Keeper struct {
 	applied string
 	// keeps what no other node is known to announce.
 	keeps takeover
+	// resumes: the first configuration is that of the agent before, whoever could take
+	// over by now: what that agent kept is kept until they have had their time here. blind:
+	// the last one was made without looking at them for that.
+	resumes, blind bool
 }
 
 // New makes a Keeper that goes on with what save was given last, nil for nothing.
@@ -43,6 +47,10 @@ func New(clock clock.PassiveClock, saved []byte, applied *snapshot.Applied, save
 	if json.Unmarshal(saved, &k.state) != nil {
 		k.state = State{} // it begins anew
 	}
+	if k.state.Confirmed.After(clock.Now()) {
+		k.state.Confirmed = clock.Now() // the clock was set back: it isn't waited for
+	}
+	k.resumes = k.state.Stage == Withdrawn
 	return k
 }
 
@@ -67,6 +75,9 @@ func (k *Keeper) Step(s *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	copied.Drain = snapshot.Drain{Stage: k.state.ForSnapshot(), Held: k.held}
 	if k.state.Stage == Withdrawn {
 		copied.Drain.Kept = k.keeps.snapshot(k.clock.Now(), k.settles())
+		if k.blind = k.resumes && copied.Others != nil; k.blind {
+			copied.Others = nil
+		}
 	}
 	return &copied, err
 }
@@ -91,22 +102,22 @@ func (k *Keeper) enter(next State) error {
 		return fmt.Errorf("the state of the drain can't be kept: %w", err)
 	}
 	if next.Stage != k.state.Stage {
-		k.handed, k.keeps = nil, takeover{}
+		k.handed, k.keeps, k.resumes, k.blind = nil, takeover{}, false, false
 	}
 	k.state = next
 	return nil
 }
 
 // Handed takes the configuration that the reloader was handed: its hash, whether it
-// announces anything, and who is able to take over each address that is kept. What was
+// announces anything, and who is able to take over each route that is kept. What was
 // kept and no longer is must be withdrawn in its turn.
-func (k *Keeper) Handed(hash string, announces bool, takers map[snapshot.ServiceAddress][]snapshot.Taker) {
+func (k *Keeper) Handed(hash string, announces bool, takers map[snapshot.Route][]snapshot.Taker) {
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.moment.Announces = announces
+	k.moment.Announces, k.resumes = announces, false
 	if k.keeps.gone(takers) {
 		k.handed, k.state.Confirmed = nil, time.Time{}
 		if data, err := json.Marshal(k.state); err == nil {
@@ -171,7 +182,7 @@ func (k *Keeper) Next() time.Duration {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.next() != k.state {
+	if k.blind && !k.resumes || k.next() != k.state {
 		return time.Millisecond
 	}
 	due := k.state.Due(k.moment.Limits)
@@ -184,6 +195,8 @@ func (k *Keeper) Next() time.Duration {
 	return max(due.Sub(k.clock.Now()), time.Millisecond)
 }
 
-// settles is how long a node must have been able to take over until it does: the
+func (k *Keeper) settles() time.Duration { return Settles(k.moment.Limits) }
+
+// Settles is how long a node must have been able to take over until it does: the
 // routers get time to follow it.
-func (k *Keeper) settles() time.Duration { return max(takeoverTime, k.moment.Limits.Converge) }
+func Settles(limits snapshot.DrainLimits) time.Duration { return max(takeoverTime, limits.Converge) }

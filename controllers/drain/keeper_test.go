@@ -21,7 +21,7 @@ type agent struct {
 	saved []byte
 	fails error
 	// takers are who could take over; told is what the last snapshot said of that.
-	takers map[snapshot.ServiceAddress][]snapshot.Taker
+	takers map[snapshot.Route][]snapshot.Taker
 	told   *snapshot.Kept
 }
 
@@ -59,7 +59,7 @@ func (a *agent) step(t *testing.T, drains bool, hash string, kept ...string) sna
 		t.Fatal("the snapshot was changed")
 	}
 	a.told = stepped.Drain.Kept
-	takers := map[snapshot.ServiceAddress][]snapshot.Taker{}
+	takers := map[snapshot.Route][]snapshot.Taker{}
 	for _, name := range kept {
 		takers[address(name)] = a.takers[address(name)]
 	}
@@ -67,12 +67,12 @@ func (a *agent) step(t *testing.T, drains bool, hash string, kept ...string) sna
 	return stepped.Drain.Stage
 }
 
-// address of a Service that has one.
-func address(service string) snapshot.ServiceAddress {
-	return snapshot.ServiceAddress{Service: types.NamespacedName{Name: service}, Address: netip.MustParseAddr("203.0.113.1")}
+// address of a Service that has one, in the default VRF.
+func address(service string) snapshot.Route {
+	return snapshot.Route{Service: types.NamespacedName{Name: service}, Address: netip.MustParseAddr("203.0.113.1")}
 }
 
-// by makes a taker of "node peer", in the default VRF.
+// by makes a taker of "node peer".
 func by(text string) snapshot.Taker {
 	node, peer, _ := strings.Cut(text, " ")
 	return snapshot.Taker{Node: node, Peer: peer}
@@ -125,6 +125,18 @@ func TestKeeper(t *testing.T) {
 	want(t, "stage", a.step(t, false, "plain"), snapshot.DrainNone)
 	a.restart("203.0.113.1/32")
 	want(t, "stage after a restart", a.step(t, true, "graceful"), snapshot.DrainGraceful)
+}
+
+// A clock that was set back while no agent ran makes nobody wait for the time before.
+func TestClockSetBack(t *testing.T) {
+	a := newAgent("203.0.113.1/32")
+	a.step(t, true, "graceful")
+	a.Observe("graceful")
+	a.step(t, true, "graceful")
+	a.after(-time.Hour)
+	a.restart("203.0.113.1/32")
+	a.step(t, true, "graceful")
+	want(t, "the wait", a.Next(), snapshot.DefaultConvergeTime)
 }
 
 // TestMayEnd: FRR may end once the routers have had their time after the withdrawal.
@@ -200,7 +212,7 @@ func TestTakeover(t *testing.T) {
 	}
 	step := func(names ...string) {
 		t.Helper()
-		a.takers = map[snapshot.ServiceAddress][]snapshot.Taker{address("web"): allBy(names...)}
+		a.takers = map[snapshot.Route][]snapshot.Taker{address("web"): allBy(names...)}
 		a.step(t, true, "withdrawn", "web", "db")
 	}
 	counts := func(node string, want bool) {
@@ -248,7 +260,7 @@ func TestTakeover(t *testing.T) {
 func TestTakeoverTakesItsTime(t *testing.T) {
 	var keeps takeover
 	web := address("web")
-	keeps.saw(map[snapshot.ServiceAddress][]snapshot.Taker{web: allBy("node-b")}, start)
+	keeps.saw(map[snapshot.Route][]snapshot.Taker{web: allBy("node-b")}, start)
 	k := Keeper{keeps: keeps}
 	if kept := keeps.snapshot(start.Add(k.settles()-1), k.settles()); kept.Counts(web, by("node-b")) {
 		t.Error("it counts too early")
@@ -265,7 +277,7 @@ func TestTakeoverDueWhileCompiling(t *testing.T) {
 	a := newAgent()
 	step := func(nodes ...string) {
 		t.Helper()
-		a.takers = map[snapshot.ServiceAddress][]snapshot.Taker{web: allBy(nodes...)}
+		a.takers = map[snapshot.Route][]snapshot.Taker{web: allBy(nodes...)}
 		a.step(t, true, "withdrawn", "web")
 	}
 	step("node-b")
@@ -291,31 +303,33 @@ func TestTakeoverDueWhileCompiling(t *testing.T) {
 // up for it isn't kept again.
 func TestTakeoverOfParts(t *testing.T) {
 	web := types.NamespacedName{Name: "web"}
-	ipv4 := snapshot.ServiceAddress{Service: web, Address: netip.MustParseAddr("203.0.113.1")}
-	ipv6 := snapshot.ServiceAddress{Service: web, Address: netip.MustParseAddr("2001:db8::1")}
-	tor1, tor2, red := by("node-b tor1"), by("node-b tor2"), snapshot.Taker{Node: "node-b", Peer: "tor1", VRF: "red"}
+	ipv4 := snapshot.Route{Service: web, Address: netip.MustParseAddr("203.0.113.1")}
+	ipv6 := snapshot.Route{Service: web, Address: netip.MustParseAddr("2001:db8::1")}
+	red := snapshot.Route{Service: web, Address: ipv4.Address, VRF: "red"}
+	tor1, tor2 := by("node-b tor1"), by("node-b tor2")
 	var keeps takeover
 	const settles = 10 * time.Second
 	now := start
-	saw := func(takers map[snapshot.ServiceAddress][]snapshot.Taker) *snapshot.Kept {
+	saw := func(takers map[snapshot.Route][]snapshot.Taker) *snapshot.Kept {
 		keeps.saw(takers, now)
 		return keeps.snapshot(now, settles)
 	}
-	saw(map[snapshot.ServiceAddress][]snapshot.Taker{ipv4: {tor1}, ipv6: nil})
+	saw(map[snapshot.Route][]snapshot.Taker{ipv4: {tor1}, ipv6: nil, red: nil})
 	now = now.Add(9 * time.Second)
-	saw(map[snapshot.ServiceAddress][]snapshot.Taker{ipv4: {tor1, tor2, red}, ipv6: {tor1}})
+	saw(map[snapshot.Route][]snapshot.Taker{ipv4: {tor1, tor2}, ipv6: {tor1}, red: {tor1}})
 	now = now.Add(time.Second)
 	kept := keeps.snapshot(now, settles)
 	want(t, "the first counts", kept.Counts(ipv4, tor1), true)
 	want(t, "another address counts", kept.Counts(ipv6, tor1), false)
 	want(t, "another peer counts", kept.Counts(ipv4, tor2), false)
-	want(t, "another VRF counts", kept.Counts(ipv4, red), false)
+	want(t, "another VRF counts", kept.Counts(red, tor1), false)
 	want(t, "the next is due", keeps.due(settles), now.Add(9*time.Second))
 
 	now = now.Add(9 * time.Second)
-	takers := map[snapshot.ServiceAddress][]snapshot.Taker{ipv6: {tor1}}
+	takers := map[snapshot.Route][]snapshot.Taker{ipv6: {tor1}, red: {tor1}}
 	want(t, "IPv4 is gone", keeps.gone(takers), true)
 	kept = saw(takers)
 	want(t, "the other address counts", kept.Counts(ipv6, tor1), true)
+	want(t, "the other VRF counts", kept.Counts(red, tor1), true)
 	want(t, "what was given up may stay so", kept.Counts(ipv4, tor2), true)
 }

@@ -2,6 +2,7 @@ package drain
 
 import (
 	"math/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestJudge(t *testing.T) {
 		reason string
 		due    int // seconds after the start
 	}{
-		"announced":                    {State{Stage: Graceful, Confirmed: start}, Facts{Connections: count(0)}, v1alpha1.DrainGracefulShutdown, false, v1alpha1.ReasonRoutesAnnounced, 0},
+		"announced":                    {State{Stage: Graceful, Confirmed: start}, Facts{Now: start, Connections: count(0)}, v1alpha1.DrainGracefulShutdown, false, v1alpha1.ReasonRoutesAnnounced, 10},
 		"not confirmed":                {State{Stage: Withdrawn}, Facts{Connections: count(0)}, v1alpha1.DrainWithdrawing, false, v1alpha1.ReasonNotConfirmed, 0},
 		"not converged":                {withdrawn, Facts{Now: start.Add(9 * time.Second), Connections: count(0)}, v1alpha1.DrainWithdrawing, false, v1alpha1.ReasonConverging, 10},
 		"no connections":               {withdrawn, Facts{Now: start.Add(10 * time.Second), Connections: count(0)}, v1alpha1.DrainDrained, true, v1alpha1.ReasonNoConnections, 0},
@@ -102,7 +103,8 @@ func TestJudge(t *testing.T) {
 		"connections, for too long":    {withdrawn, Facts{Now: start.Add(60 * time.Second), Connections: count(2)}, v1alpha1.DrainDrained, true, v1alpha1.ReasonTimeLimit, 0},
 		"nobody counts":                {withdrawn, Facts{Now: start.Add(59 * time.Second)}, v1alpha1.DrainServing, false, v1alpha1.ReasonConnectionsNotCounted, 60},
 		"nobody counts, for long":      {withdrawn, Facts{Now: start.Add(60 * time.Second)}, v1alpha1.DrainDrained, true, v1alpha1.ReasonTimeLimit, 0},
-		"the last, whatever the limit": {withdrawn, Facts{Now: start.Add(time.Hour), Kept: 1, Connections: count(0)}, v1alpha1.DrainServing, false, v1alpha1.ReasonLastHolder, 0},
+		"the last, whatever the limit": {withdrawn, Facts{Now: start.Add(time.Hour), Kept: 1, KeptFor: "another", Connections: count(0)}, v1alpha1.DrainServing, false, v1alpha1.ReasonLastHolder, 0},
+		"FRR can't be told":            {withdrawn, Facts{Now: start.Add(time.Hour), Unwritten: true, Connections: count(0)}, v1alpha1.DrainWithdrawing, false, v1alpha1.ReasonNotConfirmed, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.facts.Limits = limits
@@ -161,5 +163,27 @@ func TestSafeOnlyWhenItIs(t *testing.T) {
 	}
 	if safe == 0 {
 		t.Error("it was never safe")
+	}
+}
+
+// What a node waits for that still announces is told.
+func TestJudgeGraceful(t *testing.T) {
+	graceful := State{Stage: Graceful, Since: start, Confirmed: start}
+	for want, test := range map[string]struct {
+		state State
+		facts Facts
+		due   time.Time
+	}{
+		"FRR hasn't confirmed":                 {State{Stage: Graceful, Since: start}, Facts{Now: start, OthersKnown: true}, time.Time{}},
+		"FRR hasn't confirmed yet that it":     {graceful, Facts{Now: start, OthersKnown: true, Unwritten: true}, time.Time{}},
+		"spec.drain.convergeTime (10s)":        {graceful, Facts{Now: start.Add(9 * time.Second)}, start.Add(10 * time.Second)},
+		"the agent can't list Nodes, BGPNodes": {graceful, Facts{Now: start.Add(10 * time.Second)}, time.Time{}},
+		"they are withdrawn next":              {graceful, Facts{Now: start.Add(10 * time.Second), OthersKnown: true}, time.Time{}},
+	} {
+		test.facts.Limits = limits
+		got := test.state.Judge(test.facts)
+		if got.Safe || got.Stage != v1alpha1.DrainGracefulShutdown || !strings.Contains(got.Message, want) || !got.Due.Equal(test.due) {
+			t.Errorf("%+v, want %q", got, want)
+		}
 	}
 }

@@ -40,33 +40,60 @@ type Drain struct {
 	Kept *Kept
 }
 
-// Kept are the addresses that a node goes on announcing though it has withdrawn, each
-// with who has been able to take it over for long enough to announce it. Of any other
-// address whoever is able to counts at once.
-type Kept map[ServiceAddress][]Taker
+// Kept are the routes that a node goes on announcing though it has withdrawn, each
+// with who has been able to take it over for long enough to announce it, sorted. Of any
+// other route whoever is able to counts at once.
+type Kept map[Route][]Taker
 
-// ServiceAddress is one address of a Service.
-type ServiceAddress struct {
+// Route is one address of a Service in one VRF, by whatever prefix.
+type Route struct {
 	Service types.NamespacedName
 	Address netip.Addr
+	VRF     string
 }
 
-// Taker is a way by which another node is able to announce an address: to a BGPPeer, in a VRF.
+// Compare orders by the Service, the address and the VRF.
+func (r Route) Compare(other Route) int {
+	return cmp.Or(cmp.Compare(r.Service.Namespace, other.Service.Namespace), cmp.Compare(r.Service.Name, other.Service.Name),
+		r.Address.Compare(other.Address), cmp.Compare(r.VRF, other.VRF))
+}
+
+// Taker is a way by which another node is able to announce a route: to a BGPPeer.
 type Taker struct {
-	Node, Peer, VRF string
+	Node, Peer string
 }
 
-// Compare orders by the node, the VRF and the peer.
+// Compare orders by the node and the peer.
 func (t Taker) Compare(other Taker) int {
-	return cmp.Or(cmp.Compare(t.Node, other.Node), cmp.Compare(t.VRF, other.VRF), cmp.Compare(t.Peer, other.Peer))
+	return cmp.Or(cmp.Compare(t.Node, other.Node), cmp.Compare(t.Peer, other.Peer))
 }
 
-// Counts says whether who is able to announce an address counts as one that does.
-func (k *Kept) Counts(address ServiceAddress, taker Taker) bool {
-	if k == nil {
-		return true
+// ListID tells lists of Takers apart without looking into them, which routes share.
+type ListID struct {
+	first *Taker
+	count int
+}
+
+// IDOf a list.
+func IDOf(takers []Taker) ListID {
+	if len(takers) == 0 {
+		return ListID{}
 	}
-	proven, kept := (*k)[address]
+	return ListID{first: &takers[0], count: len(takers)}
+}
+
+// Proven are those that count for a route; false: it isn't kept, and all do.
+func (k *Kept) Proven(route Route) ([]Taker, bool) {
+	if k == nil {
+		return nil, false
+	}
+	proven, kept := (*k)[route]
+	return proven, kept
+}
+
+// Counts says whether who is able to announce a route counts as one that does.
+func (k *Kept) Counts(route Route, taker Taker) bool {
+	proven, kept := k.Proven(route)
 	return !kept || slices.Contains(proven, taker)
 }
 
@@ -75,7 +102,7 @@ type Others struct {
 	// Since is when this node's drain began, as the others read it; zero: they can't
 	// yet.
 	Since time.Time
-	// Nodes that are alive and have a session with a router, without this one, sorted.
+	// Nodes without this one, sorted.
 	Nodes []Other
 	// Slices of all Services, with every node's endpoints.
 	Slices map[types.NamespacedName]map[string]*Slice
@@ -84,12 +111,42 @@ type Others struct {
 // Other is another node.
 type Other struct {
 	Node *Node
+	// Lacks is why it takes nothing over, whatever its sessions are.
+	Lacks Lack
 	// Drains: it gives its routes up too, and has said so since Since; zero: it hasn't.
 	Drains bool
 	Since  time.Time
 	// Sessions are the BGPPeers with which it has an Established session.
 	Sessions map[string]struct{}
 }
+
+// Lack is what another node lacks to take a route over.
+type Lack uint8
+
+// What it lacks, the least first. Those from LackDrains on are of the node itself: it takes
+// nothing over.
+const (
+	// LackNothing: it takes it over.
+	LackNothing Lack = iota
+	// LackTime: it hasn't been able to for long enough.
+	LackTime
+	// LackSession: it has no Established session with a peer that would get the route.
+	LackSession
+	// LackDrains: it drains too, and this one began later.
+	LackDrains
+	// LackDataplane: its dataplane or relay isn't ready for what it should announce.
+	LackDataplane
+	// LackProgrammed: its FRR doesn't run what it should.
+	LackProgrammed
+	// LackReady: agent, reloader or FRR aren't alive.
+	LackReady
+	// LackNode: its Kubernetes Node isn't Ready.
+	LackNode
+	// LackRoute: no BGPAdvertisement announces the route there to a BGPPeer.
+	LackRoute
+	// LackReport: it has no BGPNode.
+	LackReport
+)
 
 // Trigger is what drains a node.
 type Trigger struct {
