@@ -83,9 +83,10 @@ func (w *DrainWatch) whileWanted(ctx context.Context) {
 func (w *DrainWatch) follow(ctx context.Context) {
 	seen := newOthersSeen(w.Node)
 	var informers cache.Cache
+	var handled []toolscache.InformerSynced
 	err := wait.PollUntilContextCancel(ctx, retryMax, true, func(ctx context.Context) (bool, error) {
 		var err error
-		if informers, err = w.informers(ctx, seen); err != nil {
+		if informers, handled, err = w.informers(ctx, seen); err != nil {
 			log.FromContext(ctx).Error(err, "other nodes can't be watched: until they can, this node's drain goes no further")
 		}
 		return err == nil, nil
@@ -98,14 +99,17 @@ func (w *DrainWatch) follow(ctx context.Context) {
 			log.FromContext(ctx).Error(err, "the watch of other nodes has ended")
 		}
 	}()
-	if informers.WaitForCacheSync(ctx) {
+	// Not the caches' sync, which comes before the handlers have been given everything:
+	// half of it would keep routes that others have.
+	if toolscache.WaitForCacheSync(ctx.Done(), handled...) {
 		seen.tell(ctx, w.Changed)
 	}
 	w.Changed(nil)
 }
 
-func (w *DrainWatch) informers(ctx context.Context, seen *othersSeen) (cache.Cache, error) {
-	informers, err := cache.New(w.manager.GetConfig(), cache.Options{
+// informers that give seen what they find; handled say when that is everything there is.
+func (w *DrainWatch) informers(ctx context.Context, seen *othersSeen) (informers cache.Cache, handled []toolscache.InformerSynced, err error) {
+	informers, err = cache.New(w.manager.GetConfig(), cache.Options{
 		HTTPClient: w.manager.GetHTTPClient(), Scheme: w.manager.GetScheme(), Mapper: w.manager.GetRESTMapper(),
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -114,20 +118,22 @@ func (w *DrainWatch) informers(ctx context.Context, seen *othersSeen) (cache.Cac
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("watch of other nodes: %w", err)
+		return nil, nil, fmt.Errorf("watch of other nodes: %w", err)
 	}
 	for _, object := range []client.Object{&corev1.Node{}, &v1alpha1.BGPNode{}, &v1alpha1.BGPSession{}, &discoveryv1.EndpointSlice{}} {
 		informer, err := informers.GetInformer(ctx, object, cache.BlockUntilSynced(false))
+		var registration toolscache.ResourceEventHandlerRegistration
 		if err == nil {
-			_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			registration, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
 				AddFunc: seen.set, UpdateFunc: func(_, now any) { seen.set(now) }, DeleteFunc: seen.remove,
 			})
 		}
 		if err != nil {
-			return nil, fmt.Errorf("watch of %T: %w", object, err)
+			return nil, nil, fmt.Errorf("watch of %T: %w", object, err)
 		}
+		handled = append(handled, registration.HasSynced)
 	}
-	return informers, nil
+	return informers, handled, nil
 }
 
 // otherSlice keeps what matters of a slice for all nodes: an endpoint of each, one
