@@ -48,9 +48,12 @@ type Outcome struct {
 	Error error
 	// Relay is the wish of the relay.
 	Relay RelayWish
-	// Drain is how far the node's drain is, and Limits are its time limits.
-	Drain  drain.State
-	Limits snapshot.DrainLimits
+	// Drain is how far the node's drain is, and Limits are its time limits. DrainError says
+	// why it can't go on; OthersKnown that it is known who could take over.
+	Drain       drain.State
+	Limits      snapshot.DrainLimits
+	DrainError  error
+	OthersKnown bool
 }
 
 // NodeReconciler turns the node's view of the cluster into frr.conf.
@@ -137,7 +140,10 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	r.Cluster(snap)
 
 	// 7. Tell how it went.
-	r.Done(Outcome{Result: result, Hash: hash, Error: err, Relay: relay, Drain: r.Drain.State(), Limits: snap.Settings.DrainLimits()})
+	r.Done(Outcome{
+		Result: result, Hash: hash, Error: err, Relay: relay,
+		Drain: r.Drain.State(), Limits: snap.Settings.DrainLimits(), DrainError: drainErr, OthersKnown: snap.Others != nil,
+	})
 	if err := errors.Join(err, drainErr); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -83,7 +83,10 @@ func (r *ReportReconciler) view(seen Observation) status.View {
 	view.Relay, _ = r.Relay.Observe(wish)
 	if r.outcome != nil {
 		view.Result, view.DesiredHash = r.outcome.Result, r.outcome.Hash
-		view.Drain, view.DrainLimits = r.outcome.Drain, r.outcome.Limits
+		view.Drain, view.DrainLimits, view.OthersKnown = r.outcome.Drain, r.outcome.Limits, r.outcome.OthersKnown
+		if r.outcome.DrainError != nil {
+			view.DrainError = r.outcome.DrainError.Error()
+		}
 		if view.Drain.Stage != drain.None {
 			view.Connections = owned(view.Relay)
 		}

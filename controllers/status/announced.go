@@ -2,6 +2,8 @@ package status
 
 import (
 	"hash/fnv"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -70,12 +72,22 @@ func AnnouncedOf(fleet *Fleet, subject compile.Subject) Announced {
 		return Announced{Reason: v1alpha1.ReasonNoAddress}
 	}
 	tally := newTally()
+	// Last holders that don't name all they keep: they announce it where nobody else does.
+	unnamed := map[string]compile.Decision{}
 	for _, policy := range fleet.Policies {
 		decision := policy.Service(subject)
-		if len(decision.Lines) > 0 && !fleet.Reports[policy.Node].announces(subject.Service.Key) {
+		if report := fleet.Reports[policy.Node]; len(decision.Lines) > 0 && !report.announces(subject.Service.Key) {
+			if report.Unnamed > 0 {
+				unnamed[policy.Node] = decision
+			}
 			decision = compile.Decision{Why: compile.WhyNodeDrains}
 		}
 		tally.add(fleet, policy.Node, decision)
+	}
+	if tally.should == 0 {
+		for _, node := range slices.Sorted(maps.Keys(unnamed)) {
+			tally.add(fleet, node, unnamed[node])
+		}
 	}
 	if len(fleet.Policies) == 0 {
 		return Announced{Reason: v1alpha1.ReasonNoNode}

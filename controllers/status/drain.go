@@ -13,9 +13,12 @@ func (v View) DrainVerdict() drain.Verdict {
 	if v.Drain.Stage == drain.None {
 		return drain.Verdict{}
 	}
-	facts := drain.Facts{Now: v.Now, Limits: v.DrainLimits, Connections: v.Connections}
+	facts := drain.Facts{
+		Now: v.Now, Limits: v.DrainLimits, Connections: v.Connections, OthersKnown: v.OthersKnown, Unwritten: v.WriteError != "",
+	}
 	if v.Result != nil {
 		facts.Kept = len(v.Result.Kept)
+		facts.KeptFor = keptFor(v.Node, v.Result.Waits, v.DrainLimits)
 	}
 	return v.Drain.Judge(facts)
 }
@@ -52,6 +55,10 @@ func drainConditions(view View) []metav1.Condition {
 	safe := draining
 	safe.Type, safe.Message = v1alpha1.ConditionSafeToShutdown, "the node announces its routes: drain it before it goes (kubectl herald drain)"
 	if view.Drain.Stage == drain.None {
+		if view.DrainError != "" {
+			draining.Message = "the drain can't begin: " + view.DrainError + ": see the agent's exchange directory on the node (is its disk full?)"
+			safe.Message = draining.Message
+		}
 		return []metav1.Condition{draining, safe}
 	}
 	verdict := view.DrainVerdict()
@@ -63,5 +70,8 @@ func drainConditions(view View) []metav1.Condition {
 		safe.Status = metav1.ConditionTrue
 	}
 	safe.Reason, safe.Message = verdict.Reason, verdict.Message
+	if view.DrainError != "" {
+		safe.Message += "; the drain can't go on, nor be ended: " + view.DrainError + ": see the agent's exchange directory on the node (is its disk full?)"
+	}
 	return []metav1.Condition{draining, safe}
 }

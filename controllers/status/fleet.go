@@ -40,9 +40,10 @@ type NodeReport struct {
 	Issues []v1alpha1.NodeIssue
 	// Snippets that the node has, with what FRR says of them.
 	Snippets []v1alpha1.NodeSnippet
-	// Withdrawn: it has given up its routes, but for those of Kept.
+	// Withdrawn: it has given up its routes, but for those of Kept, and Unnamed more.
 	Withdrawn bool
 	Kept      []string
+	Unnamed   int
 	// Relay is what the node's relay does.
 	Relay relayReport
 }
@@ -57,7 +58,8 @@ func ReportOf(node *v1alpha1.BGPNode) NodeReport {
 		Relay:      relayReportOf(node),
 	}
 	if report.Withdrawn && node.Status.Drain.LastHolderOf != nil {
-		report.Kept = node.Status.Drain.LastHolderOf.Services
+		held := node.Status.Drain.LastHolderOf
+		report.Kept, report.Unnamed = held.Services, int(held.Total)-len(held.Services)
 	}
 	return report
 }
@@ -71,7 +73,7 @@ func (r NodeReport) announces(service types.NamespacedName) bool {
 // Equal says whether two reports say the same.
 func (r NodeReport) Equal(other NodeReport) bool {
 	return r.Programmed == other.Programmed && slices.Equal(r.Issues, other.Issues) && r.Relay == other.Relay &&
-		slices.Equal(r.Snippets, other.Snippets) && r.Withdrawn == other.Withdrawn && slices.Equal(r.Kept, other.Kept)
+		slices.Equal(r.Snippets, other.Snippets) && r.Withdrawn == other.Withdrawn && slices.Equal(r.Kept, other.Kept) && r.Unnamed == other.Unnamed
 }
 
 // complaint is one cause why an object is refused, and where.

@@ -21,10 +21,13 @@ type View struct {
 	DesiredSince time.Time
 	WriteError   string
 
-	// Drain is how far the node's drain is, with its time limits. Connections are those
-	// that the node owns; nil: nobody counts them.
+	// Drain is how far the node's drain is, with its time limits. DrainError says why it
+	// can't go on, nor be ended. OthersKnown: it is known which nodes could take over. Connections
+	// are those that the node owns; nil: nobody counts them.
 	Drain       drain.State
 	DrainLimits snapshot.DrainLimits
+	DrainError  string
+	OthersKnown bool
 	Connections *int64
 
 	// HoldingBack says that closed gates hold Services back for longer than is usual.
