@@ -207,7 +207,7 @@ func progress(reported *v1alpha1.BGPNode) string {
 	case draining == nil || safe == nil:
 		return "its agent hasn't said yet whether it drains: it may be of a version before"
 	case reported.Status.Drain == nil:
-		return draining.Reason
+		return draining.Reason + ": " + printable(draining.Message)
 	}
 	text := draining.Reason + ": " + printable(safe.Message)
 	if left := reported.Status.Drain.Connections; left != nil {

@@ -222,13 +222,16 @@ var _ = Describe("A node that drains", func() {
 		drainNode(ctx, "node1", "true")
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionSafeToShutdown).Should(HavePrefix("False LastHolder"))
 		Expect(lastHolderOf(ctx, "node1")).To(Equal([]string{"default/web"}))
+		Expect(condition(ctx, "node1", v1alpha1.ConditionSafeToShutdown)).To(HaveSuffix(
+			"; default/web (%s): node2 has no Established session with %s (kubectl get bgpsessions)", addr, peerName("tor-a", router.IPv4)))
 		Consistently(ctx, hopsAt).WithArguments(ctx, tor, addr).Should(Equal(site.NodeAddresses(router.IPv4, "node1")))
 		told := wires["tor-a"]
 		Expect(messages(told, withdraws(lab.HostRoute(addr)))).To(BeEmpty())
 
-		By("the session is back: node2 takes over, and node1 goes when the routers have had their time")
+		By("the session is back: node2 takes over, and node1 goes when the routers have had their time, though its agent is killed meanwhile")
 		Expect(tor.Enable(ctx, node2)).To(Succeed())
 		Eventually(ctx, hopsAt).WithArguments(ctx, tor, addr).WithTimeout(patience).Should(ContainElement(node2))
+		kill(ctx, containersOf(node.Agent, "node1")...)
 		expectAt(ctx, "tor-a", addr, "node2")
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionSafeToShutdown).Should(HavePrefix("True"))
 		taken := messages(told, func(m wire.Message) bool {
