@@ -145,11 +145,24 @@ func (s *site) booted(ctx context.Context, node string) error {
 	return s.waitRoutes(ctx, s.nodes...)
 }
 
-// waitEndpoints waits until the Services' endpoints are the pods, all of them ready.
-func (s *site) waitEndpoints(ctx context.Context) error {
+// lost is what follows a crash: Kubernetes calls the node NotReady, and its pods are no
+// endpoints any more.
+func (s *site) lost(ctx context.Context, node string) error {
+	if err := s.crash(ctx, node); err != nil {
+		return err
+	}
+	return s.waitEndpoints(ctx, s.others(node)...)
+}
+
+// waitEndpoints waits until the Services' endpoints are the pods on these nodes, or on
+// all, and all of them are ready.
+func (s *site) waitEndpoints(ctx context.Context, nodes ...string) error {
+	if len(nodes) == 0 {
+		nodes = s.nodes
+	}
 	return wait.Until(ctx, "the endpoints are the pods", rollout, func(ctx context.Context) (bool, error) {
 		var want []string
-		for _, node := range s.nodes {
+		for _, node := range nodes {
 			addresses, err := s.podAddresses(ctx, node)
 			if err != nil {
 				return false, err

@@ -28,6 +28,9 @@ func (s *site) dependents(ctx context.Context, node string) (map[string]dependen
 	}
 	ends := map[string]dependence{}
 	for _, n := range s.cluster.Nodes() {
+		if n.Box() == nil { // without power
+			continue
+		}
 		for _, family := range []string{"ipv4", "ipv6"} {
 			out, err := n.Box().Run(ctx, "conntrack", "-L", "-f", family)
 			if err != nil {

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
+
+	"github.com/herald-lb/herald/relay/rules"
+	"github.com/herald-lb/herald/test/lab/wait"
 )
 
 // event is something that happens to a site with connections on it.
@@ -23,8 +27,8 @@ type event struct {
 // victim is the node that events happen to.
 const victim = "node2"
 
-// events in the order in which they are measured; that of a crash is the last, as the
-// node comes back as another one.
+// events in the order in which they are measured; those in which a node loses its power
+// without notice are the last, as its pods come back as others.
 var events = []event{
 	{
 		name: "nothing happens", happens: func(context.Context, *site) error { return nil },
@@ -35,7 +39,7 @@ var events = []event{
 		after:   func(ctx context.Context, s *site) error { return s.undrain(ctx, victim) },
 	},
 	{
-		name:    "a node comes",
+		name:    "a node's routes come back",
 		before:  func(ctx context.Context, s *site) error { return s.without(ctx, victim) },
 		happens: func(ctx context.Context, s *site) error { return s.with(ctx, victim) },
 	},
@@ -112,6 +116,11 @@ var events = []event{
 		after:   func(ctx context.Context, s *site) error { return s.comeBack(ctx, victim) },
 	},
 	{
+		name:    "a node boots",
+		before:  func(ctx context.Context, s *site) error { return s.lost(ctx, victim) },
+		happens: func(ctx context.Context, s *site) error { return s.booted(ctx, victim) },
+	},
+	{
 		name: "crash of a node", crash: true,
 		happens: func(ctx context.Context, s *site) error { return s.crash(ctx, victim) },
 		after: func(ctx context.Context, s *site) error {
@@ -176,10 +185,15 @@ func (s *site) changes(ctx context.Context, count int, within time.Duration) err
 // processors for seconds, when they start.
 func (s *site) killed(ctx context.Context) error {
 	for _, n := range s.cluster.Nodes() {
-		// Where nothing runs of it, there is nothing to kill.
-		_, _ = n.Box().Run(ctx, "pkill", "-KILL", "-f", "herald relay")
+		programs := []string{"herald relay"}
 		if n.Name() == victim {
-			_, _ = n.Box().Run(ctx, "pkill", "-KILL", "-f", "herald agent")
+			programs = append(programs, "herald agent")
+		}
+		for _, program := range programs {
+			// It fails where there was none to kill.
+			if out, err := n.Box().Run(ctx, "pkill", "-KILL", "-f", program); err != nil {
+				return fmt.Errorf("%s: no %q was killed: %w: %s", n.Name(), program, err, out)
+			}
 		}
 	}
 	return s.rehash()
@@ -209,12 +223,31 @@ func (s *site) ready(ctx context.Context) error {
 	return err
 }
 
-// anotherService changes what the nodes preserve, and noOtherService changes it back.
+// anotherService changes what the nodes preserve, and noOtherService changes it back. It
+// returns when all relays have rules with it.
 func (s *site) anotherService(ctx context.Context) error {
 	svc := flowService(s.services[0])
 	svc.Name = "another"
 	svc.Spec.Selector = map[string]string{"app": "flows"}
-	return s.cluster.API().Create(ctx, svc)
+	if err := s.cluster.API().Create(ctx, svc); err != nil {
+		return err
+	}
+	addresses, err := s.cluster.WaitAddress(ctx, svc)
+	if err != nil {
+		return err
+	}
+	return wait.Until(ctx, "all nodes' rules have the other Service", rollout, func(ctx context.Context) (bool, error) {
+		for _, n := range s.cluster.Nodes() {
+			for _, address := range addresses {
+				family := map[bool]string{true: "ip", false: "ip6"}[address.Is4()]
+				table, err := n.Box().Run(ctx, "nft", "list", "table", family, rules.Table)
+				if err != nil || !strings.Contains(table, address.String()) {
+					return false, fmt.Errorf("%s: %s isn't in its table: %w", n.Name(), address, err)
+				}
+			}
+		}
+		return true, nil
+	})
 }
 
 func (s *site) noOtherService(ctx context.Context) error {
