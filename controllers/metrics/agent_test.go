@@ -42,7 +42,7 @@ func view() status.View {
 		Relay: &status.RelayView{Fresh: true, Report: &exchange.Report{
 			Learning: true, Owned: map[netip.Addr]int{a: 3, b: 4}, Preserved: 4, Learned: map[string]int{"m": 5},
 			Problems: []exchange.Problem{{Reason: exchange.ReasonMTU}, {Reason: exchange.ReasonMTU}},
-			Counters: exchange.Counters{Relayed: 1, Flooded: 2, Claimed: 3, Unclaimed: 4, Told: 8, NotTold: 9, Limited: 5, PathMTUFlooded: 6, PathMTUAccepted: 7},
+			Counters: exchange.Counters{Relayed: 1, Flooded: 2, Claimed: 3, Unclaimed: 4, Told: 8, Reset: 10, NotTold: 9, Limited: 5, PathMTUFlooded: 6, PathMTUAccepted: 7},
 		}},
 		Report: &report.Report{
 			AppliedHash: "x", FRR: report.FRR{Version: "10.3"},
@@ -162,6 +162,7 @@ herald_relay_packets_total{fate="flooded"} 2
 herald_relay_packets_total{fate="claimed"} 3
 herald_relay_packets_total{fate="unclaimed"} 4
 herald_relay_packets_total{fate="told"} 8
+herald_relay_packets_total{fate="reset"} 10
 herald_relay_packets_total{fate="not_told"} 9
 herald_relay_packets_total{fate="limited"} 5
 herald_relay_packets_total{fate="path_mtu_flooded"} 6

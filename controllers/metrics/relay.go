@@ -47,7 +47,7 @@ func collectRelay(out chan<- prometheus.Metric, view *status.RelayView) {
 	gauge(out, relayLearned, float64(total(view.Report.Learned)))
 	c := view.Report.Counters
 	for fate, count := range map[string]uint64{
-		"relayed": c.Relayed, "flooded": c.Flooded, "claimed": c.Claimed, "unclaimed": c.Unclaimed, "told": c.Told, "not_told": c.NotTold, "limited": c.Limited,
+		"relayed": c.Relayed, "flooded": c.Flooded, "claimed": c.Claimed, "unclaimed": c.Unclaimed, "told": c.Told, "reset": c.Reset, "not_told": c.NotTold, "limited": c.Limited,
 		"path_mtu_flooded": c.PathMTUFlooded, "path_mtu_accepted": c.PathMTUAccepted,
 	} {
 		out <- prometheus.MustNewConstMetric(relayPackets, prometheus.CounterValue, float64(count), fate)

@@ -46,6 +46,9 @@ type Counters struct {
 	// Told are those of Unclaimed that this node's relay sent itself, so that a client is
 	// told by its first packet.
 	Told uint64 `json:"told"`
+	// Reset are the clients of Told that the rules reset themselves a little later, as nothing
+	// but perhaps a reset had answered.
+	Reset uint64 `json:"reset"`
 	// NotTold are first packets that the process lost, since it started: their clients
 	// are told by the second.
 	NotTold uint64 `json:"notTold"`

@@ -168,7 +168,7 @@ func (r *Relay) apply(w *wish) error {
 		return err
 	}
 	plan := w.plan(devices, r.Timing)
-	r.telling.plan(w, plan, r.kernel.CanLog)
+	r.telling.plan(w, plan, r.kernel)
 	failed, unguarded := r.applyFamilies(plan)
 	if unguarded != nil || len(failed) == len(rules.Families) {
 		return errors.Join(append(failed, unguarded)...)

@@ -32,6 +32,7 @@ func (t *table) addChains() {
 	if t.plan.Tell != nil {
 		t.chain(chainAsk)
 		t.chain(chainAgain)
+		t.chain(chainFinish)
 	}
 	for _, p := range t.plan.Peers {
 		t.chain(learnChain(p.Name))
@@ -44,6 +45,7 @@ func (t *table) addRules() {
 	t.claimRules()
 	t.relayRules()
 	t.againRules()
+	t.finishRules()
 	t.fromPeersRules()
 	t.displacedRules()
 	t.floodRules()
@@ -68,7 +70,7 @@ func (t *table) claimRules() {
 		learn := learnChain(p.Name)
 		t.rule(learn, t.flowKey(), change(t.sets[learnedSet(p.Name)], update))
 		// A rule each: removing what isn't there ends a rule.
-		for _, set := range []string{setAsking, setAsked, setFlooding, setFlooded, setAskedTwice} {
+		for _, set := range []string{setAsking, setAsked, setFlooding, setFlooded, setAskedTwice, setTold} {
 			t.rule(learn, t.flowKey(), change(t.sets[set], remove))
 		}
 		t.rule(learn, drop())

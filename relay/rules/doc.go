@@ -23,7 +23,9 @@
 //
 // A process that reads LogGroup asks again on Data, see Tell: of a flow that is still
 // searched one copy goes to each peer. When the search is over it says "again": of a
-// flow that was asked for twice, and that nobody claimed, → local.
+// flow that was asked for twice, and that nobody claimed, → local. A little later it
+// says "finish": of one that "again" was let through of, and that conntrack has seen no
+// answer for, the client is reset.
 //
 // An owner that stops claiming what it is sent is in doubt after Timing.Doubt: the
 // flow is flooded again, so a stale entry can't swallow a connection.

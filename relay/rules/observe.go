@@ -55,6 +55,8 @@ func field(c *exchange.Counters, name string) *uint64 {
 		return &c.Limited
 	case counterTold:
 		return &c.Told
+	case counterReset:
+		return &c.Reset
 	case counterPathMTUFlooded:
 		return &c.PathMTUFlooded
 	case counterPathMTUAccepted:

@@ -68,7 +68,7 @@ type Timing struct {
 	// Flood is how long an owner is searched, GaveUp how long it is then not. An owner
 	// that can't handle packets for as long as Flood loses what others search it for: so
 	// long may a machine, or the way to it, stand still. A client is told when it is over,
-	// and that is to be within a second.
+	// and that is to be within a second, also where the machine is busy.
 	Flood, GaveUp time.Duration
 }
 
@@ -76,7 +76,7 @@ type Timing struct {
 func DefaultTiming() Timing {
 	return Timing{
 		Learned: 2 * time.Minute, Doubt: 500 * time.Millisecond, Silence: 5 * time.Second,
-		Flood: 900 * time.Millisecond, GaveUp: time.Minute,
+		Flood: 750 * time.Millisecond, GaveUp: time.Minute,
 	}
 }
 

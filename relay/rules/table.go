@@ -14,25 +14,26 @@ import (
 const (
 	setLearn, setLeaving, setPathMTU, setSenders = "learn", "leaving", "path-mtu", "senders"
 	setFlooding, setFlooded, setFloodRate        = "flooding", "flooded", "flood-rate"
-	setAskedTwice                                = "asked-twice"
+	setAskedTwice, setTold                       = "asked-twice", "told"
 	setAsking, setAsked, setClaims               = "asking", "asked", "claims"
 
 	chainTunnel, chainClaims, chainRelay       = "tunnel", "claims", "relay"
 	chainFromPeers, chainDisplaced, chainKnown = "from-peers", "displaced", "leaving"
 	chainFlood, chainForget, chainGiveUp       = "flood", "forget", "give-up"
 	chainReset, chainCopiedReset, chainPathMTU = "reset", "copied-reset", "path-mtu"
-	chainAsk, chainAgain, chainLimit           = "ask-again", "again", "limit"
+	chainAsk, chainAgain, chainFinish          = "ask-again", "again", "finish"
+	chainLimit                                 = "limit"
 
 	counterRelayed, counterFlooded, counterClaimed       = "relayed", "flooded", "claimed"
 	counterUnclaimed, counterLimited, counterRefused     = "unclaimed", "limited", "refused"
 	counterPathMTUFlooded, counterPathMTUAccepted        = "path-mtu-flooded", "path-mtu-accepted"
-	counterTold                                          = "told"
+	counterTold, counterReset                            = "told", "finished"
 	chunk, maxFlooded                                int = 500, 1 << 18
 )
 
 var counters = []string{
 	counterRelayed, counterFlooded, counterClaimed, counterUnclaimed, counterLimited, counterRefused,
-	counterPathMTUFlooded, counterPathMTUAccepted, counterTold,
+	counterPathMTUFlooded, counterPathMTUAccepted, counterTold, counterReset,
 }
 
 // table is one family's, while it is made.
@@ -104,6 +105,7 @@ func (t *table) addSets() {
 	t.memory(setFlooded, flow, timing.Flood+timing.GaveUp, floods)
 	// Gone before the search is forgotten: the next one asks twice itself.
 	t.memory(setAskedTwice, flow, timing.GaveUp, floods)
+	t.memory(setTold, flow, timing.GaveUp, floods)
 	t.memory(setFloodRate, flow, timing.Flood, floods)
 	t.memory(setAsking, flow, timing.Doubt, limits.LearnedFlows)
 	t.memory(setAsked, flow, timing.Silence, limits.LearnedFlows)

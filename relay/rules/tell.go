@@ -22,14 +22,19 @@ const (
 // Tell is what the rules need so that a client of a connection that nobody has is told
 // by its first packet. The kernel can't hold that back; so a process is given its
 // header, and sends an empty segment of the connection ("again") to this node's own end
-// of the tunnel when the search is over. What becomes of that these rules decide alone.
+// of the tunnel when the search is over, and another one ("finish") later. What becomes of
+// those these rules decide alone.
 type Tell struct {
 	// Local is this node's address in the tunnel, VNI that of Data.
 	Local netip.Addr
 	VNI   uint32
-	// Ask and MAC are the senders of these frames, of the question and of what is for the
-	// local stack. All that begin with Own are refused from elsewhere.
-	Ask, MAC, Own net.HardwareAddr
+	// Ask, MAC and Finish are the senders of these frames: of the question, of what is for
+	// the local stack, and of what is answered where that says nothing. All that begin with
+	// Own are refused from elsewhere.
+	Ask, MAC, Finish, Own net.HardwareAddr
+	// Reset are the families in which the kernel can reset a connection, see CanReset.
+	// In others nothing becomes of Finish.
+	Reset []Family
 }
 
 // Offsets in a datagram of VXLAN (RFC 7348, section 5), from UDP's header on.
@@ -87,7 +92,8 @@ func (t *table) againRules() {
 	}
 	t.rule(chainFromPeers, fromMAC(t.plan.Tell.Ask), goTo(chainAsk))
 	t.rule(chainFromPeers, fromMAC(t.plan.Tell.MAC), goTo(chainAgain))
-	for _, chain := range []string{chainAsk, chainAgain} {
+	t.rule(chainFromPeers, fromMAC(t.plan.Tell.Finish), goTo(chainFinish))
+	for _, chain := range []string{chainAsk, chainAgain, chainFinish} {
 		t.rule(chain, inState(expr.CtStateBitINVALID|expr.CtStateBitUNTRACKED), drop())
 		// Its client has opened another one meanwhile, from the same port.
 		t.rule(chain, inState(established), isAlive(), drop())
@@ -101,8 +107,11 @@ func (t *table) againRules() {
 	t.rule(chainAsk, count(counterFlooded), drop())
 
 	t.rule(chainAgain, t.flowKey(), notIn(t.sets[setAskedTwice]), drop())
-	t.rule(chainAgain, t.flowKey(), in(t.sets[setFlooded]), notIn(t.sets[setFlooding]), count(counterTold), goTo(chainGiveUp))
-	t.rule(chainAgain, drop())
+	t.rule(chainAgain, t.flowKey(), notIn(t.sets[setFlooded]), drop())
+	t.rule(chainAgain, t.flowKey(), in(t.sets[setFlooding]), drop()) // too early
+	// A full set ends a rule: who doesn't fit in is told, and not reset.
+	t.rule(chainAgain, t.flowKey(), change(t.sets[setTold], update))
+	t.rule(chainAgain, count(counterTold), goTo(chainGiveUp))
 }
 
 // ErrNoLog says that the kernel can't log to a process.
@@ -134,7 +143,7 @@ func (t *table) toTunnel() []expr.Any {
 // forget takes sets away that are made anew in the same transaction: other peers or
 // devices are another search, and older kernels keep the time-out that a set was made with.
 func (t *table) forget(old contents) {
-	for _, name := range []string{setFlooding, setFlooded, setAskedTwice} {
+	for _, name := range []string{setFlooding, setFlooded, setAskedTwice, setTold} {
 		if old.sets[name] {
 			t.conn.DelSet(&nftables.Set{Table: t.table, Name: name})
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/nftables"
@@ -46,17 +47,27 @@ func TestPlanWithoutLog(t *testing.T) {
 		Learn:  []exchange.Frontend{{Address: netip.MustParseAddr("203.0.113.1"), Protocol: exchange.TCP, Port: 80}},
 		Limits: exchange.Limits{FloodsPerSecond: 100, LearnedFlows: 100}, Timing: DefaultTiming(),
 	}
-	ask, again := net.HardwareAddr{10, 0, 0, 0, 0, 98}, net.HardwareAddr{10, 0, 0, 0, 0, 99}
+	ask, again, finish := net.HardwareAddr{10, 0, 0, 0, 0, 98}, net.HardwareAddr{10, 0, 0, 0, 0, 99}, net.HardwareAddr{10, 0, 7, 7, 7, 100}
 	with := *plan
-	with.Tell = &Tell{Local: netip.MustParseAddr("10.0.0.1"), VNI: 7472, Ask: ask, MAC: again, Own: again[:2]}
+	with.Tell = &Tell{Local: netip.MustParseAddr("10.0.0.1"), VNI: 7472, Ask: ask, MAC: again, Finish: finish, Own: again[:2], Reset: Families}
 	for _, f := range Families {
-		for what, part := range map[string][]byte{"a rule that logs": []byte("log\x00"), "the chain again": []byte("again\x00"), "its sender": again} {
+		for what, part := range map[string][]byte{
+			"a rule that logs": []byte("log\x00"), "the chain again": []byte("again\x00"), "its sender": again,
+			"a rule that resets": []byte("reject\x00"), "the chain finish": []byte("finish\x00"), "its sender, finish": finish,
+		} {
 			if !bytes.Contains(said(t, f, &with), part) {
 				t.Errorf("%s: %s isn't in a plan that tells", f, what)
 			}
 			if bytes.Contains(said(t, f, plan), part) {
 				t.Errorf("%s: %s is in a plan that doesn't tell", f, what)
 			}
+		}
+		less := *with.Tell
+		less.Reset = slices.DeleteFunc(slices.Clone(Families), func(name Family) bool { return name == f })
+		lacks := with
+		lacks.Tell = &less
+		if got := said(t, f, &lacks); bytes.Contains(got, []byte("reject\x00")) || !bytes.Contains(got, finish) {
+			t.Errorf("%s: it resets where the kernel can't, or takes no notice of who asks for it", f)
 		}
 		for _, part := range []string{"flood\x00", "dup\x00", "give-up\x00", "n2\x00"} {
 			if !bytes.Contains(said(t, f, plan), []byte(part)) {
@@ -66,19 +77,28 @@ func TestPlanWithoutLog(t *testing.T) {
 	}
 }
 
-func TestCanLog(t *testing.T) {
-	for errno, want := range map[unix.Errno]error{unix.ENOENT: ErrNoLog, unix.EOPNOTSUPP: ErrNoLog, unix.EPERM: unix.EPERM} {
-		conn, err := nftables.New(nftables.WithTestDial(func(messages []netlink.Message) ([]netlink.Message, error) {
-			if len(messages) == 0 {
-				return nil, io.EOF
+func TestWhatTheKernelCanDo(t *testing.T) {
+	for what, c := range map[string]struct {
+		ask   func(*Kernel) error
+		lacks error
+	}{
+		"log":        {(*Kernel).CanLog, ErrNoLog},
+		"reset":      {func(k *Kernel) error { return k.CanReset(IPv4) }, ErrNoReset},
+		"reset IPv6": {func(k *Kernel) error { return k.CanReset(IPv6) }, ErrNoReset},
+	} {
+		for errno, want := range map[unix.Errno]error{unix.ENOENT: c.lacks, unix.EOPNOTSUPP: c.lacks, unix.EPERM: unix.EPERM} {
+			conn, err := nftables.New(nftables.WithTestDial(func(messages []netlink.Message) ([]netlink.Message, error) {
+				if len(messages) == 0 {
+					return nil, io.EOF
+				}
+				return nltest.Error(int(errno), messages)
+			}))
+			if err != nil {
+				t.Fatal(err)
 			}
-			return nltest.Error(int(errno), messages)
-		}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := (&Kernel{conn: conn}).CanLog(); !errors.Is(err, want) {
-			t.Errorf("%v: %v, want %v", errno, err, want)
+			if err := c.ask(&Kernel{conn: conn}); !errors.Is(err, want) {
+				t.Errorf("%s: %v: %v, want %v", what, errno, err, want)
+			}
 		}
 	}
 }

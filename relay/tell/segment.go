@@ -69,6 +69,13 @@ func (f First) Segment() []byte {
 	return append(f.header(from, to), tcp...)
 }
 
+// Probe is the same with the number before: of no use to a server that has the connection,
+// which answers so (RFC 9293, section 3.10.7.4). Of the segment itself it would say nothing.
+func (f First) Probe() []byte {
+	f.Sequence--
+	return f.Segment()
+}
+
 func (f First) header(from, to []byte) []byte {
 	if f.From.Addr().Is6() {
 		h := make([]byte, length6)

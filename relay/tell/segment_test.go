@@ -106,6 +106,18 @@ func TestChecksums(t *testing.T) {
 	}
 }
 
+// A probe differs by its number alone, also where that begins anew, and is whole.
+func TestProbe(t *testing.T) {
+	for _, f := range []First{over4, over6, {From: over4.From, To: over4.To, Sequence: 0, Acknowledged: 1}} {
+		want := f
+		want.Sequence--
+		p := f.Probe()
+		if got, ok := Parse(p); !ok || got != want || !bytes.Equal(p, want.Segment()) {
+			t.Errorf("%+v, %t, want %+v", got, ok, want)
+		}
+	}
+}
+
 func TestFrame(t *testing.T) {
 	to, from := net.HardwareAddr{1, 2, 3, 4, 5, 6}, net.HardwareAddr{7, 8, 9, 10, 11, 12}
 	for kind, f := range map[string]First{"0800": over4, "86dd": over6} {

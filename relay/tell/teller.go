@@ -17,8 +17,8 @@ import (
 	"github.com/herald-lb/herald/relay/tunnel"
 )
 
-// waiting is how many packets wait at most for each of the two answers: some 100 bytes
-// each. The rules log at most Limits.FloodsPerSecond, 2,000 by default.
+// waiting is how many packets wait at most for each of the segments: some 100 bytes each.
+// The rules log at most Limits.FloodsPerSecond, 2,000 by default.
 const waiting = 4096
 
 // Spec is where and when is told.
@@ -30,6 +30,9 @@ type Spec struct {
 	// Ask and Tell are how long after its first packet a connection is searched again,
 	// and told that nobody has it: less and more than rules.Timing.Flood.
 	Ask, Tell time.Duration
+	// Finish is how long after Tell's segment was sent a client is reset that nothing has
+	// answered; 0: it isn't.
+	Finish time.Duration
 }
 
 // Teller does it, until Close.
@@ -40,20 +43,31 @@ type Teller struct {
 	lost *atomic.Uint64
 	conn *netlink.Conn
 	out  net.Conn
-	// send a packet's segment in a frame from a MAC.
-	send func(first First, from net.HardwareAddr) error
-	// ask and tell are in the order of time.
-	ask, tell chan logEntry
-	stop      chan struct{}
-	done      chan struct{}
-	all       sync.WaitGroup
-	failing   atomic.Bool
+	// send an IP packet in a frame from a MAC.
+	send func(packet []byte, from net.HardwareAddr) error
+	// steps are what is done of each packet, one after the other.
+	steps   []*step
+	stop    chan struct{}
+	done    chan struct{}
+	all     sync.WaitGroup
+	failing atomic.Bool
 }
 
-// logEntry is a packet and when it came.
+// logEntry is a packet, when it came, and when its last segment was sent.
 type logEntry struct {
 	First
-	at time.Time
+	at, sent time.Time
+}
+
+// step sends a segment of each packet. What waits for it is in the order of time.
+type step struct {
+	wait chan logEntry
+	// due is when it is sent, from whom, and what.
+	due     func(e logEntry) time.Time
+	from    net.HardwareAddr
+	segment func(First) []byte
+	// next is what follows of what was sent; nil: nothing.
+	next *step
 }
 
 // Start begins. An error that is unix.EPERM or unix.EBUSY: another process has the log
@@ -73,8 +87,8 @@ func Start(s Spec, log *slog.Logger, lost *atomic.Uint64) (*Teller, error) {
 	t := newTeller(s, log, lost)
 	t.conn, t.out = conn, out
 	device := tunnel.MAC(s.Local)
-	t.send = func(f First, from net.HardwareAddr) error {
-		_, err := out.Write(Frame(s.VNI, device, from, f.Segment()))
+	t.send = func(packet []byte, from net.HardwareAddr) error {
+		_, err := out.Write(Frame(s.VNI, device, from, packet))
 		return err
 	}
 	t.all.Go(t.read)
@@ -83,15 +97,28 @@ func Start(s Spec, log *slog.Logger, lost *atomic.Uint64) (*Teller, error) {
 }
 
 func newTeller(s Spec, log *slog.Logger, lost *atomic.Uint64) *Teller {
-	return &Teller{
-		Spec: s, log: log, lost: lost, ask: make(chan logEntry, waiting), tell: make(chan logEntry, waiting),
-		stop: make(chan struct{}), done: make(chan struct{}),
+	t := &Teller{Spec: s, log: log, lost: lost, stop: make(chan struct{}), done: make(chan struct{})}
+	t.add(tunnel.AskAgain, First.Segment, func(e logEntry) time.Time { return e.at.Add(s.Ask) })
+	t.add(tunnel.Again, First.Probe, func(e logEntry) time.Time { return e.at.Add(s.Tell) })
+	if s.Finish > 0 {
+		// A pod has that long, however late the process was.
+		t.add(tunnel.Finish, First.Segment, func(e logEntry) time.Time { return e.sent.Add(s.Finish) })
 	}
+	return t
+}
+
+func (t *Teller) add(from net.HardwareAddr, segment func(First) []byte, due func(logEntry) time.Time) {
+	added := &step{wait: make(chan logEntry, waiting), due: due, from: from, segment: segment}
+	if n := len(t.steps); n > 0 {
+		t.steps[n-1].next = added
+	}
+	t.steps = append(t.steps, added)
 }
 
 func (t *Teller) run() {
-	t.all.Go(func() { t.answer(t.ask, t.Ask, tunnel.AskAgain, func(e logEntry) { t.enqueue(t.tell, e) }) })
-	t.all.Go(func() { t.answer(t.tell, t.Tell, tunnel.Again, func(logEntry) {}) })
+	for _, s := range t.steps {
+		t.all.Go(func() { t.take(s) })
+	}
 }
 
 // Alive says whether it reads the log still.
@@ -133,49 +160,51 @@ func (t *Teller) read() {
 		now := time.Now()
 		for _, m := range messages {
 			if first, ok := Parse(logged(m)); ok {
-				t.enqueue(t.ask, logEntry{first, now})
+				t.enqueue(t.steps[0], logEntry{First: first, at: now})
 			}
 		}
 	}
 }
 
-func (t *Teller) enqueue(to chan<- logEntry, e logEntry) {
+func (t *Teller) enqueue(s *step, e logEntry) {
 	select {
-	case to <- e:
+	case s.wait <- e:
 	default:
 		t.lost.Add(1)
 	}
 }
 
-// answer sends each packet's segment so long after the packet, and goes on with what was
-// sent: who isn't asked for a second time isn't told.
-func (t *Teller) answer(packets <-chan logEntry, after time.Duration, from net.HardwareAddr, then func(logEntry)) {
+// take does a step of each packet, and goes on with what was sent: who isn't asked for a
+// second time isn't told.
+func (t *Teller) take(s *step) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		var e logEntry
 		select {
-		case e = <-packets:
+		case e = <-s.wait:
 		case <-t.stop:
 			return
 		}
-		timer.Reset(time.Until(e.at.Add(after)))
+		timer.Reset(time.Until(s.due(e)))
 		select {
 		case <-timer.C:
 		case <-t.stop:
 			return
 		}
-		if t.try(e.First, from) {
-			then(e)
-		} else {
+		if !t.try(s.segment(e.First), s.from) {
 			t.lost.Add(1)
+			continue
+		}
+		if e.sent = time.Now(); s.next != nil {
+			t.enqueue(s.next, e)
 		}
 	}
 }
 
 // try sends one; that it can't be is logged once.
-func (t *Teller) try(f First, from net.HardwareAddr) bool {
-	err := t.send(f, from)
+func (t *Teller) try(packet []byte, from net.HardwareAddr) bool {
+	err := t.send(packet, from)
 	if err != nil && !t.failing.Swap(true) {
 		t.log.Warn("to the own end of the tunnel", "error", err)
 	}

@@ -18,15 +18,17 @@ import (
 )
 
 const (
-	ask  = 450 * time.Millisecond
-	told = 930 * time.Millisecond
+	ask    = 375 * time.Millisecond
+	told   = 780 * time.Millisecond
+	finish = 80 * time.Millisecond
 )
 
 // sent is a segment, and how long after the start it was.
 type sent struct {
-	port  uint16
-	after time.Duration
-	from  string
+	port     uint16
+	after    time.Duration
+	from     string
+	sequence uint32
 }
 
 // tellerOf has a Teller without a kernel, and what it sends.
@@ -35,11 +37,15 @@ func tellerOf() (*Teller, func() []sent) {
 	var lost atomic.Uint64
 	var all []sent
 	began := time.Now()
-	teller := newTeller(Spec{Ask: ask, Tell: told}, slog.New(slog.DiscardHandler), &lost)
-	teller.send = func(f First, from net.HardwareAddr) error {
+	teller := newTeller(Spec{Ask: ask, Tell: told, Finish: finish}, slog.New(slog.DiscardHandler), &lost)
+	teller.send = func(packet []byte, from net.HardwareAddr) error {
 		mu.Lock()
 		defer mu.Unlock()
-		all = append(all, sent{f.From.Port(), time.Since(began), from.String()})
+		f, ok := Parse(packet)
+		if !ok {
+			return errors.New("not a segment")
+		}
+		all = append(all, sent{f.From.Port(), time.Since(began), from.String(), f.Sequence})
 		return nil
 	}
 	return teller, func() []sent {
@@ -52,10 +58,11 @@ func tellerOf() (*Teller, func() []sent) {
 func (t *Teller) logged(port uint16) {
 	f := over4
 	f.From = netip.AddrPortFrom(f.From.Addr(), port)
-	t.enqueue(t.ask, logEntry{f, time.Now()})
+	t.enqueue(t.steps[0], logEntry{First: f, at: time.Now()})
 }
 
-// Each is asked for and told in its time, whatever else waits.
+// Each is asked for, told and reset in its time, whatever else waits. What tells has the
+// number before: a server that has the connection answers that.
 func TestAskedThenTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		teller, all := tellerOf()
@@ -66,9 +73,12 @@ func TestAskedThenTold(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		close(teller.stop)
 		teller.all.Wait()
-		question, last := tunnel.AskAgain.String(), tunnel.Again.String()
+		question, again, last := tunnel.AskAgain.String(), tunnel.Again.String(), tunnel.Finish.String()
+		const later = 100 * time.Millisecond
+		n := over4.Sequence
 		want := []sent{
-			{1, ask, question}, {2, ask + 100*time.Millisecond, question}, {1, told, last}, {2, told + 100*time.Millisecond, last},
+			{1, ask, question, n}, {2, ask + later, question, n},
+			{1, told, again, n - 1}, {1, told + finish, last, n}, {2, told + later, again, n - 1}, {2, told + later + finish, last, n},
 		}
 		if got := all(); !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
@@ -88,8 +98,8 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 		}
 		teller.run()
 		time.Sleep(2 * time.Second)
-		if got := len(all()); got != 2*waiting {
-			t.Errorf("%d sent, want %d", got, 2*waiting)
+		if got := len(all()); got != 3*waiting {
+			t.Errorf("%d sent, want %d", got, 3*waiting)
 		}
 		// What waits when it ends isn't told, and keeps nothing from ending.
 		teller.logged(1)
@@ -98,12 +108,52 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	})
 }
 
+// A pod has its time to answer, however late the process was with what it answers.
+func TestALateProcessWaitsForTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		teller, all := tellerOf()
+		send, late := teller.send, 3*time.Second
+		teller.send = func(packet []byte, from net.HardwareAddr) error {
+			if from.String() == tunnel.Again.String() {
+				time.Sleep(late) // of the bubble's clock
+			}
+			return send(packet, from)
+		}
+		teller.run()
+		teller.logged(1)
+		time.Sleep(2 * late)
+		close(teller.stop)
+		teller.all.Wait()
+		got := all()
+		if len(got) != 3 || got[2].from != tunnel.Finish.String() || got[2].after != got[1].after+finish {
+			t.Errorf("%v, want the last one %s after what it follows", got, finish)
+		}
+	})
+}
+
+// A kernel that can't reset isn't asked to.
+func TestNothingFollowsWhereNobodyResets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		teller := newTeller(Spec{Ask: ask, Tell: told}, slog.New(slog.DiscardHandler), new(atomic.Uint64))
+		var from []string
+		teller.send = func(_ []byte, mac net.HardwareAddr) error { from = append(from, mac.String()); return nil }
+		teller.run()
+		teller.logged(1)
+		time.Sleep(2 * time.Second)
+		close(teller.stop)
+		teller.all.Wait()
+		if want := []string{tunnel.AskAgain.String(), tunnel.Again.String()}; !slices.Equal(from, want) {
+			t.Errorf("from %v, want %v", from, want)
+		}
+	})
+}
+
 // Who can't be asked for isn't told either.
 func TestWhatCannotBeSentIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		teller, _ := tellerOf()
 		tried := 0
-		teller.send = func(First, net.HardwareAddr) error { tried++; return errors.New("no route") }
+		teller.send = func([]byte, net.HardwareAddr) error { tried++; return errors.New("no route") }
 		teller.run()
 		teller.logged(1)
 		time.Sleep(2 * time.Second)

@@ -13,12 +13,13 @@ const (
 )
 
 // Senders of what a relay sends to its own node's Data, in the block Own, of which no
-// MAC is: Again is for the local stack when the search is over, AskAgain for the other
-// nodes while it lasts.
+// MAC is: AskAgain is for the other nodes while a search lasts, Again for the local stack
+// when it is over, and Finish for the client, where the local stack says nothing.
 var (
 	Own      = net.HardwareAddr{0x0a, 0x49}
 	Again    = net.HardwareAddr{0x0a, 0x49, 0, 0, 0, 1}
 	AskAgain = net.HardwareAddr{0x0a, 0x49, 0, 0, 0, 2}
+	Finish   = net.HardwareAddr{0x0a, 0x49, 0, 0, 0, 3}
 )
 
 // MAC of a node's devices: locally administered, made of its tunnel address.

@@ -19,7 +19,7 @@ import (
 )
 
 // Told is how those learned it whose state died with a node. The first packet that
-// another node gets makes it ask who has the connection; when nobody says so for 0.9 s its
+// another node gets makes it ask who has the connection; when nobody says so for 0.75 s its
 // relay has the client told, before its second packet. TCP sends that when its time-out is
 // over again; and before the first one the routers' hold time passes.
 type Told struct {
