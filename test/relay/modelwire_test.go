@@ -58,6 +58,7 @@ type reply struct {
 	flags    byte
 	sequence uint32
 	payload  []byte
+	at       time.Time
 }
 
 // routeStrangers has what is sent to them come to the client's network, and end there.
@@ -159,10 +160,10 @@ func (p *puppeteer) got(packet []byte) {
 
 // got is called with the puppeteer's lock.
 func (p *puppet) got(l4 []byte) {
-	a := reply{payload: bytes.Clone(l4[8:])}
+	a := reply{payload: bytes.Clone(l4[8:]), at: time.Now()}
 	if !p.quic {
 		sequence := binary.BigEndian.Uint32(l4[4:])
-		a = reply{flags: l4[13], sequence: sequence, payload: bytes.Clone(l4[int(l4[12]>>4)*4:])}
+		a = reply{flags: l4[13], sequence: sequence, payload: bytes.Clone(l4[int(l4[12]>>4)*4:]), at: a.at}
 		switch {
 		case a.flags&flagRST != 0:
 		case a.flags&flagSYN != 0:

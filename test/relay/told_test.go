@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -132,6 +133,44 @@ func TestToldByTheFirstPacket(t *testing.T) {
 		n.want(n.desired())
 		p.toldOnce(p.client(16, false), first)
 	})
+}
+
+// A node that crashes had many connections: all are told, and none waits for the others.
+func TestManyToldAtOnce(t *testing.T) {
+	const many = 250
+	s := newSite(t, 3)
+	s.relays()
+	p := newPuppeteer(s)
+	n := s.nodes[0]
+	// Half of them are for the pod of a node that is gone, too.
+	n.proxy(inBoth(strings.Replace(toPod, "dnat to %[3]s", "dnat to numgen inc mod 2 map { %[3]s }", 1),
+		"0 : 10.244.2.2, 1 : 10.244.99.2", "0 : fd00:244:2::2, 1 : fd00:244:99::2"))
+	clients, began := make([]*puppet, many), make([]time.Time, many)
+	for i := range clients {
+		clients[i] = p.client(i, i%2 == 1)
+	}
+	for i, c := range clients {
+		began[i] = time.Now()
+		c.asks(0)
+	}
+	var took []time.Duration
+	for i, c := range clients {
+		must(t, c.gets(func(a reply) bool {
+			if a.flags&flagRST == 0 {
+				return false
+			}
+			took = append(took, a.at.Sub(began[i]))
+			return true
+		}))
+	}
+	slices.Sort(took)
+	t.Logf("%d in %s: told after %s the first, %s the median, %s the last", many, began[many-1].Sub(began[0]), took[0], took[many/2], took[many-1])
+	if last := took[many-1]; last > toldWithin {
+		t.Errorf("the last one was told after %s", last)
+	}
+	if finished := n.count("finished"); finished < many/2 {
+		t.Errorf("%d were reset by the rules, want those at least whose pod is gone", finished)
+	}
 }
 
 // client is one that speaks TCP.

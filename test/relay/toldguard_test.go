@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -150,7 +151,7 @@ func TestLogGroupOfAnother(t *testing.T) {
 	must(t, n.box.InNetwork(func() (err error) {
 		kernel, err := rules.Open()
 		if err == nil {
-			err = kernel.CanLog()
+			err = errors.Join(kernel.CanLog(), kernel.CanReset(rules.IPv4), kernel.CanReset(rules.IPv6))
 		}
 		if err != nil {
 			return err
