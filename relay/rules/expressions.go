@@ -158,6 +158,13 @@ func change(set *nftables.Set, operation uint32, with ...expr.Any) []expr.Any {
 	})
 }
 
+// changeFor is change of what stays in the set for another time than the set's.
+func changeFor(timeout time.Duration, set *nftables.Set, operation uint32) []expr.Any {
+	return one(&expr.Dynset{
+		SrcRegKey: word0, SetName: set.Name, SetID: set.ID, Operation: operation, Timeout: timeout,
+	})
+}
+
 // Operations of change. Adding what is there leaves its timeout, updating renews it.
 const (
 	add    = unix.NFT_DYNSET_OP_ADD

@@ -103,7 +103,6 @@ func (t *table) addSets() {
 	floods := min(limits.FloodsPerSecond*int((timing.Flood+timing.GaveUp)/time.Second+1), maxFlooded)
 	t.memory(setFlooding, flow, timing.Flood, floods)
 	t.memory(setFlooded, flow, timing.Flood+timing.GaveUp, floods)
-	// Gone before the search is forgotten: the next one asks twice itself.
 	t.memory(setAskedTwice, flow, timing.GaveUp, floods)
 	t.memory(setTold, flow, timing.GaveUp, floods)
 	t.memory(setFloodRate, flow, timing.Flood, floods)

@@ -70,6 +70,7 @@ func (t *table) logFirst() {
 	if t.plan.Tell == nil {
 		return
 	}
+	t.rule(chainFlood, t.flowKey(), notIn(t.sets[setFlooding]), change(t.sets[setAskedTwice], remove))
 	t.rule(chainFlood, isProtocol(protoTCP), one(load(expr.PayloadBaseTransportHeader, tcpFlags, 1, word0)), masked(tellMask, tcpACK),
 		inState(expr.CtStateBitNEW|established), t.flowKey(), notIn(t.sets[setFlooding]), log())
 }
@@ -98,8 +99,11 @@ func (t *table) againRules() {
 		// Its client has opened another one meanwhile, from the same port.
 		t.rule(chain, inState(established), isAlive(), drop())
 	}
-	t.rule(chainAsk, t.flowKey(), notIn(t.sets[setFlooding]), drop()) // too late
+	t.rule(chainAsk, t.flowKey(), notIn(t.sets[setFlooded]), drop())
 	t.rule(chainAsk, jumpTo(chainLimit))
+	// A question that comes late makes the search last longer: the others have as long to
+	// answer it as one that comes half-way.
+	t.rule(chainAsk, t.flowKey(), changeFor(t.plan.Timing.Flood/2, t.sets[setFlooding], add))
 	t.rule(chainAsk, t.flowKey(), change(t.sets[setAskedTwice], add))
 	for _, p := range t.plan.Peers {
 		t.rule(chainAsk, t.copyTo(p, t.plan.Data))

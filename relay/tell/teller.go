@@ -99,7 +99,8 @@ func Start(s Spec, log *slog.Logger, lost *atomic.Uint64) (*Teller, error) {
 func newTeller(s Spec, log *slog.Logger, lost *atomic.Uint64) *Teller {
 	t := &Teller{Spec: s, log: log, lost: lost, stop: make(chan struct{}), done: make(chan struct{})}
 	t.add(tunnel.AskAgain, First.Segment, func(e logEntry) time.Time { return e.at.Add(s.Ask) })
-	t.add(tunnel.Again, First.Probe, func(e logEntry) time.Time { return e.at.Add(s.Tell) })
+	// The others have as long to answer a question that was late.
+	t.add(tunnel.Again, First.Probe, func(e logEntry) time.Time { return e.sent.Add(s.Tell - s.Ask) })
 	if s.Finish > 0 {
 		// A pod has that long, however late the process was.
 		t.add(tunnel.Finish, First.Segment, func(e logEntry) time.Time { return e.sent.Add(s.Finish) })
