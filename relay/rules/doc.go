@@ -21,8 +21,8 @@
 // for ICMP), and answered by one copy on Claim, at most 10/s per flow and peer.
 // All others are dropped. A packet from Claim teaches its sender as the owner.
 //
-// A process that reads LogGroup asks again on Data, see Tell: of a flow that is still
-// searched one copy goes to each peer. When the search is over it says "again": of a
+// A process that reads LogGroup asks again on Data, see Tell: of a flow that is
+// searched, or was and wasn't claimed, one copy goes to each peer. When the search is over it says "again": of a
 // flow that was asked for twice, and that nobody claimed, → local. A little later it
 // says "finish": of one that "again" was let through of, and that conntrack has seen no
 // answer for, the client is reset.

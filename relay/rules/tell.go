@@ -82,8 +82,8 @@ func log() []expr.Any {
 	return one(&expr.Log{Key: 1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN, Group: LogGroup, Snaplen: LogLength})
 }
 
-// againRules: half-way the others are asked once more, so that one lost packet ends no
-// connection that is alive; when the search is over "again" is for the local stack, if
+// againRules: half-way, or later, the others are asked once more, so that one lost packet ends
+// no connection that is alive; when the search is over "again" is for the local stack, if
 // they were. A flow that was claimed meanwhile is in no set, and one that isn't searched
 // never was: a process that lags, or lies, does no more than the client's own second
 // packet would.

@@ -209,9 +209,8 @@ func TestWhoIsReset(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			n.proxy(c.proxy)
 			client := p.client(i, false)
-			expected := client.asks(0)
+			expected := n.searches(client)
 			f := tell.First{From: client.local, To: client.remote, Sequence: client.mine, Acknowledged: expected, Window: 1024}
-			n.untilSet("flooding", true)
 			n.hears(n.box, f, frame{tunnelVNI, tunnel.AskAgain})
 			n.untilSet("flooding", false)
 			told := n.count("told")
@@ -235,6 +234,18 @@ func TestWhoIsReset(t *testing.T) {
 			must(t, client.gets(func(a reply) bool { return a.flags == flagRST && a.sequence == expected }))
 		})
 	}
+}
+
+// searches has a client ask once by the node, which asks the others then.
+func (n *node) searches(c *puppet) (expected uint32) {
+	n.site.t.Helper()
+	before := n.count("flooded")
+	expected = c.asks(n.number - 1)
+	must(n.site.t, wait.Until(context.Background(), "it is searched", wait.Route, func(context.Context) (bool, error) {
+		got := n.count("flooded") - before
+		return got == 1, fmt.Errorf("flooded %d", got)
+	}))
+	return expected
 }
 
 // hears has a node get a segment, and what follows it refused: then it has come.
@@ -275,4 +286,50 @@ func (n *node) looks() int {
 		return err
 	}))
 	return count
+}
+
+// A question that comes late makes the search last longer: an owner has as long to answer it
+// as one in time.
+func TestALateQuestion(t *testing.T) {
+	s := newSite(t, 2)
+	s.relays()
+	p := newPuppeteer(s)
+	n, owner := s.nodes[0], s.nodes[1]
+	n.proxy(inBoth(toPod, "10.244.2.2", "fd00:244:2::2"))
+	c := p.client(1, false)
+	must(t, c.handshake(1))
+	must(t, c.says(1, "before"))
+	n.relay.Kill()
+	ask, again, last := frame{tunnelVNI, tunnel.AskAgain}, frame{tunnelVNI, tunnel.Again}, frame{tunnelVNI, tunnel.Finish}
+	segment := func(c *puppet) tell.First {
+		expected := n.searches(c)
+		n.untilSet("flooding", false)
+		return tell.First{From: c.local, To: c.remote, Sequence: c.mine, Acknowledged: expected, Window: 1024}
+	}
+	t.Run("an owner that lost the first one", func(t *testing.T) {
+		owner.nft(fmt.Sprintf("table ip lossy {\n chain input { type filter hook input priority -300\n  ip saddr %s udp dport %d limit rate 1/day burst 1 packets drop\n }\n}\n", n.address4(), tunnelPort))
+		f := segment(c)
+		told := n.count("told")
+		n.hears(n.box, f, ask)
+		n.untilSet("learned-node2", true)
+		n.hears(n.box, f, again)
+		n.hears(n.box, f, last)
+		if got := n.count("told"); got != told {
+			t.Errorf("told %d of a connection that is claimed", got-told)
+		}
+		must(t, c.unreset())
+		must(t, c.says(0, "and on it goes"))
+	})
+	t.Run("nobody has it", func(t *testing.T) {
+		c := p.client(2, false)
+		f := segment(c)
+		told := n.count("told")
+		n.hears(n.box, f, ask)
+		n.untilSet("flooding", false)
+		n.hears(n.box, f, again)
+		if got := n.count("told"); got != told+1 {
+			t.Errorf("told %d, want 1", got-told)
+		}
+		must(t, c.gets(func(a reply) bool { return a.flags&flagRST != 0 && a.sequence == f.Acknowledged }))
+	})
 }

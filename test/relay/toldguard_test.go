@@ -262,8 +262,8 @@ func TestTellingAfterALoss(t *testing.T) {
 	}
 }
 
-// toldAgain waits until a client is told by one segment. Of those that come while the
-// process is busy with what came before them, none is: it asks for them too late.
+// toldAgain waits until a client is told by one segment. Those that come while the process
+// is busy with what came before them may be lost, or have to wait for long.
 func (p *puppeteer) toldAgain(n *node) {
 	p.t.Helper()
 	before, number := n.count("told"), 0
