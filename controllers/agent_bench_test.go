@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,7 +20,7 @@ import (
 const benchServices = 10_000
 
 // benchAgent is a node with two peers that announces 10,000 Services.
-func benchAgent(b *testing.B) (*NodeReconciler, []types.NamespacedName) {
+func benchAgent(b testing.TB) (*NodeReconciler, []types.NamespacedName) {
 	b.Helper()
 	file, _, err := OpenConfigFile(b.TempDir(), "bench", "boot")
 	if err != nil {
@@ -92,6 +93,30 @@ func BenchmarkAgentOneOf10000Written(b *testing.B) {
 			b.Fatal(err)
 		}
 		i++
+	}
+}
+
+// A change of one among 10,000 Services leaves little garbage: what is collected costs
+// the agent more processor time than what it decides (it was 3.6 MB, of which 0.5 are
+// left: the list of networks is copied).
+func TestAChangeLeavesLittleGarbage(t *testing.T) {
+	agent, keys := benchAgent(t)
+	change := func(i int) {
+		agent.Store.SetSlice(keys[i/2], "1", usableSlice(i%2 == 1))
+		if _, err := agent.Reconcile(t.Context(), wake{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(0)
+	const changes = 20
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for i := range changes {
+		change(i + 1)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / changes; each > 1<<20 {
+		t.Errorf("each change allocates %d bytes", each)
 	}
 }
 

@@ -66,7 +66,7 @@ func TestHeldSourcesFeedTheStore(t *testing.T) {
 	woken("a slice whose Service isn't known", false)
 	services.OnAdd(mustHold(t, service), true)
 	woken("a Service", true)
-	if got := store.Snapshot(); len(got.Services) != 1 || got.Slices[web][slice.Name] == nil {
+	if got := store.Snapshot(); got.Services.Len() != 1 || got.Slices.Get(web)[slice.Name] == nil {
 		t.Fatalf("the Store has %v with %v", got.Services, got.Slices)
 	}
 
@@ -79,8 +79,8 @@ func TestHeldSourcesFeedTheStore(t *testing.T) {
 	moved.Labels[discoveryv1.LabelServiceName] = other.Name
 	slices.OnUpdate(held, holdSlice(moved, "node-a"))
 	woken("the slice goes to another Service", true)
-	if got := store.Snapshot(); len(got.Slices[web]) != 0 {
-		t.Errorf("the old Service still has %v", got.Slices[web])
+	if got := store.Snapshot(); len(got.Slices.Get(web)) != 0 {
+		t.Errorf("the old Service still has %v", got.Slices.Get(web))
 	}
 	slices.OnUpdate(holdSlice(moved, "node-a"), held)
 	woken("the slice comes back", true)
@@ -90,7 +90,7 @@ func TestHeldSourcesFeedTheStore(t *testing.T) {
 	woken("the slice is gone", true)
 	services.OnDelete(mustHold(t, service))
 	woken("the Service is gone", true)
-	if got := store.Snapshot(); len(got.Services)+len(got.Slices) != 0 {
+	if got := store.Snapshot(); got.Services.Len()+got.Slices.Len() != 0 {
 		t.Errorf("the Store still has %v with %v", got.Services, got.Slices)
 	}
 }

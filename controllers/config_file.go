@@ -54,7 +54,7 @@ func (c *ConfigFile) copy() *exchange.File {
 }
 
 // Write makes body the node's wish and gives its hash. Nothing is written when
-// the directory already holds it.
+// the directory already holds it. The body is read once more by Copy, and then no more.
 func (c *ConfigFile) Write(body []byte) (hash string, written bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

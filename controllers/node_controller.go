@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -87,6 +86,9 @@ type NodeReconciler struct {
 	// Latency measures how long events take; nil: nobody asks.
 	Latency *metrics.Latency
 
+	// body is the buffer of the text, which nobody reads any more when Reconcile ends.
+	body []byte
+
 	mu    sync.Mutex
 	queue wakeQueue
 }
@@ -113,7 +115,7 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 	// numbers keeps its number.
 	hash, written, err := r.write(result)
 	if written {
-		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", len(result.Origins.Prefixes),
+		log.FromContext(ctx).Info("configuration written", "hash", hash, "prefixes", result.Origins.Prefixes.Len(),
 			"issues", len(result.Issues), "duration", time.Since(start))
 	}
 	defer r.File.Copy()
@@ -123,8 +125,8 @@ func (r *NodeReconciler) Reconcile(ctx context.Context, _ wake) (reconcile.Resul
 
 	if err == nil {
 		r.Quarantine.Offered(hash, snap, peersOf(result))
-		r.Drain.Handed(hash, len(result.Origins.Prefixes) > 0, result.Takers)
-		r.Store.SetAnnounced(maps.Keys(result.Origins.Prefixes))
+		r.Drain.Handed(hash, result.Origins.Prefixes.Len() > 0, result.Takers)
+		r.Store.SetAnnounced(result.Origins.Prefixes.Keys())
 	}
 	r.measure(since, hash, written, err)
 
@@ -172,10 +174,11 @@ func (r *NodeReconciler) ReportChanged(seen *report.Report) {
 }
 
 func (r *NodeReconciler) write(result *compile.Result) (hash string, written bool, err error) {
-	body, err := r.Renderer.Render(result.Config)
+	body, err := r.Renderer.Append(r.body[:0], result.Config)
 	if err != nil {
 		return "", false, fmt.Errorf("render: %w", err)
 	}
+	r.body = body
 	return r.File.Write(body)
 }
 

@@ -14,7 +14,7 @@ import (
 func wantedGates(snap *snapshot.Snapshot, result *compile.Result) gates.Wanted {
 	wanted := gates.Wanted{Local: map[types.NamespacedName]gates.HealthCheck{}}
 	for _, withheld := range result.Withheld {
-		service := snap.Services[withheld.Service]
+		service := snap.Services.Get(withheld.Service)
 		if withheld.Why != compile.WhyGateClosed || service == nil {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"slices"
 	"text/template"
 	"time"
 
@@ -71,7 +72,10 @@ type familyView struct {
 const placeholder = "\x00"
 
 // Render is the same as the function Render, byte for byte.
-func (r *Renderer) Render(config Config) ([]byte, error) {
+func (r *Renderer) Render(config Config) ([]byte, error) { return r.Append(nil, config) }
+
+// Append puts the text behind what is in a buffer, which saves a large one each time.
+func (r *Renderer) Append(to []byte, config Config) ([]byte, error) {
 	if err := checkConfig(&config); err != nil {
 		return nil, err
 	}
@@ -83,43 +87,46 @@ func (r *Renderer) Render(config Config) ([]byte, error) {
 	if err := templates.ExecuteTemplate(&frame, configTemplate, v); err != nil {
 		return nil, fmt.Errorf("rendering frr.conf: %w", err)
 	}
-	return fill(frame.Bytes(), lines)
+	return fill(to, frame.Bytes(), lines)
 }
 
 // fill puts the lines of networks where they belong, family by family.
-func fill(frame []byte, families []string) ([]byte, error) {
+func fill(to, frame []byte, families [][]byte) ([]byte, error) {
 	size := len(frame)
 	for _, lines := range families {
 		size += len(lines)
 	}
-	out := make([]byte, 0, size)
+	to = slices.Grow(to, size)
 	for _, lines := range families {
 		before, rest, found := bytes.Cut(frame, []byte(placeholder))
 		if !found {
 			return nil, errors.New("rendering frr.conf: a family without a place for its networks")
 		}
-		out, frame = append(append(out, before...), lines...), rest
+		to, frame = append(append(to, before...), lines...), rest
 	}
-	return append(out, frame...), nil
+	return append(to, frame...), nil
 }
 
 // view takes the lines of this Config's families along and forgets the others. They
 // come beside it, in their order.
-func (r *Renderer) view(config Config) (view, []string, error) {
-	var all []string
+func (r *Renderer) view(config Config) (view, [][]byte, error) {
+	var all [][]byte
 	v := view{Config: config, Routers: make([]routerView, len(config.Routers))}
 	lines := map[familyKey]*networkLines{}
 	for i, router := range config.Routers {
 		v.Routers[i] = routerView{Router: router, Families: make([]familyView, len(router.Families))}
 		for j, family := range router.Families {
 			key := familyKey{router.VRF, family.Family}
-			next, err := r.lines[key].next(family.Networks, family.Family)
-			if err != nil {
+			known := r.lines[key]
+			if known == nil {
+				known = &networkLines{}
+			}
+			if err := known.follow(family.Networks, family.Family); err != nil {
 				return v, nil, err
 			}
-			lines[key] = next
+			lines[key] = known
 			v.Routers[i].Families[j] = familyView{RouterFamily: family, NetworkLines: placeholder}
-			all = append(all, next.text)
+			all = append(all, known.text)
 		}
 	}
 	r.lines = lines

@@ -168,6 +168,22 @@ func TestRenderRefuses(t *testing.T) {
 	}
 }
 
+// The text comes behind what the buffer has, and into its memory where there is room.
+func TestAppend(t *testing.T) {
+	want, err := Render(sample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	buffer := append(make([]byte, 0, 1<<16), "! first\n"...)
+	got, err := NewRenderer().Append(buffer, sample())
+	if err != nil || string(got) != "! first\n"+string(want) {
+		t.Errorf("%v\n%s", err, got)
+	}
+	if &got[0] != &buffer[0] {
+		t.Error("the buffer has room, and the text is elsewhere")
+	}
+}
+
 func TestRendererEqualsRender(t *testing.T) {
 	random := rand.New(rand.NewSource(1))
 	renderer := NewRenderer()

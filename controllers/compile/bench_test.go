@@ -55,7 +55,7 @@ func BenchmarkRelabelledOneOf10000(b *testing.B) {
 	parity := manyKeyParity
 	for b.Loop() {
 		parity = 1 - parity
-		service := *store.Snapshot().Services[manyKey(77)]
+		service := *store.Snapshot().Services.Get(manyKey(77))
 		service.Labels = map[string]string{"parity": fmt.Sprint(parity)}
 		if !store.SetService(manyKey(77), &service) {
 			b.Fatal("no change")
@@ -190,7 +190,7 @@ func BenchmarkPolicy(b *testing.B) {
 func BenchmarkServicePerPolicy(b *testing.B) {
 	s := manyStore().Snapshot()
 	policy := compile.NewPolicy(s)
-	subject := compile.Subject{Service: s.Services[manyKey(77)], Slices: s.Slices[manyKey(77)]}
+	subject := compile.Subject{Service: s.Services.Get(manyKey(77)), Slices: s.Slices.Get(manyKey(77))}
 	for b.Loop() {
 		if d := policy.Service(subject); len(d.Lines) != 1 {
 			b.Fatal(d.Why)

@@ -74,7 +74,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 	follows := s.Changes.Since != nil && s.Changes.Since == c.mark && !s.Changes.Everything
 	if inputs := inputsOf(s); c.policy == nil || !c.inputs.equal(inputs) {
 		c.policy, c.inputs = newPolicy(s, c.others()), inputs
-		c.services = make(map[types.NamespacedName]*memo, len(s.Services))
+		c.services = make(map[types.NamespacedName]*memo, s.Services.Len())
 		c.sum, c.relay = newSum(c.policy), newRelaySum(c.policy)
 		follows = false
 	}
@@ -98,7 +98,7 @@ func (c *Compiler) Compile(s *snapshot.Snapshot) *Result {
 		Snippets: c.policy.Snippets,
 		Relay:    relay,
 		Relayed:  c.relay.learns(relay),
-		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs},
+		Origins:  Origins{Peers: c.policy.peerOrigins(), Prefixes: c.sum.needs.View()},
 	}
 	c.mark, done = s.Mark, true
 	return result
@@ -133,15 +133,15 @@ func (c *Compiler) look(s *snapshot.Snapshot, follows bool) changes {
 	var changes changes
 	if follows {
 		for key := range s.Changes.Services {
-			c.lookAt(key, s.Services[key], s, &changes)
+			c.lookAt(key, s.Services.Get(key), s, &changes)
 		}
 		return changes
 	}
-	for key, service := range s.Services {
+	for key, service := range s.Services.All() {
 		c.lookAt(key, service, s, &changes)
 	}
 	for key := range c.services {
-		if s.Services[key] == nil {
+		if s.Services.Get(key) == nil {
 			c.forget(key, &changes)
 		}
 	}
@@ -158,7 +158,7 @@ func (c *Compiler) lookAt(key types.NamespacedName, service *snapshot.Service, s
 }
 
 func (c *Compiler) compileOne(key types.NamespacedName, service *snapshot.Service, s *snapshot.Snapshot, changes *changes) {
-	subject := Subject{Service: service, Namespace: s.Namespaces[key.Namespace], Slices: s.Slices[key]}
+	subject := Subject{Service: service, Namespace: s.Namespaces[key.Namespace], Slices: s.Slices.Get(key)}
 	m := c.services[key]
 	if m == nil {
 		m = &memo{}

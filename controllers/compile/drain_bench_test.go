@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/herald-lb/herald/controllers/bigmap"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
@@ -20,7 +21,7 @@ func drainOf10000(peer string, local bool, endpoint string) *snapshot.Snapshot {
 	s := *manyStore().Snapshot()
 	others := &snapshot.Others{Slices: map[types.NamespacedName]map[string]*snapshot.Slice{}}
 	services := map[types.NamespacedName]*snapshot.Service{}
-	for key, service := range s.Services {
+	for key, service := range s.Services.All() {
 		copied := *service
 		copied.Local = local
 		services[key] = &copied
@@ -32,7 +33,7 @@ func drainOf10000(peer string, local bool, endpoint string) *snapshot.Snapshot {
 			Sessions: map[string]struct{}{peer: {}},
 		})
 	}
-	s.Services, s.Others, s.Drain = services, others, snapshot.Drain{Stage: snapshot.DrainWithdrawn}
+	s.Services, s.Others, s.Drain = bigmap.Of(services), others, snapshot.Drain{Stage: snapshot.DrainWithdrawn}
 	return &s
 }
 

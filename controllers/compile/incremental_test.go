@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/bigmap"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
@@ -119,13 +120,14 @@ func (w *world) checkEarlier(now *compile.Result) error {
 // text is all of a Result; fmt sorts maps by their keys.
 func text(r *compile.Result) string {
 	relay := r.Relay
+	needs := maps.Collect(r.Origins.Prefixes.All())
 	without := *r
-	without.Relay = nil
-	return fmt.Sprintf("%+v %+v", without, relay)
+	without.Relay, without.Origins.Prefixes = nil, bigmap.View[netip.Prefix, []compile.Need]{}
+	return fmt.Sprintf("%+v %+v %+v", without, needs, relay)
 }
 
 func (w *world) count(result *compile.Result) {
-	w.announced += len(result.Origins.Prefixes)
+	w.announced += result.Origins.Prefixes.Len()
 	w.withheld += len(result.Withheld)
 	w.issues += len(result.Issues)
 }
@@ -219,7 +221,7 @@ func (w *world) labels() map[string]string {
 // relabelService changes nothing else, and not always that.
 func (w *world) relabelService() string {
 	key := w.service()
-	old := w.store.Snapshot().Services[key]
+	old := w.store.Snapshot().Services.Get(key)
 	if old == nil {
 		return "nothing"
 	}

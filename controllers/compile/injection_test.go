@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
@@ -117,13 +116,9 @@ func copied(s *snapshot.Snapshot) *snapshot.Snapshot {
 	c := *s
 	c.Pools, c.Peers, c.Communities = slices.Clip(s.Pools), slices.Clip(s.Peers), slices.Clip(s.Communities)
 	c.BFDProfiles, c.Advertisements, c.Snippets = slices.Clip(s.BFDProfiles), slices.Clip(s.Advertisements), slices.Clip(s.Snippets)
-	c.Secrets, c.Namespaces, c.Services = maps.Clone(s.Secrets), maps.Clone(s.Namespaces), maps.Clone(s.Services)
-	c.Slices = map[types.NamespacedName]map[string]*snapshot.Slice{}
+	c.Secrets, c.Namespaces = maps.Clone(s.Secrets), maps.Clone(s.Namespaces)
 	if s.Cluster != nil {
 		c.Cluster = &snapshot.Cluster{Prefixes: slices.Clip(s.Cluster.Prefixes)}
-	}
-	for service, slices := range s.Slices {
-		c.Slices[service] = maps.Clone(slices)
 	}
 	return &c
 }

@@ -3,6 +3,7 @@ package compile_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math/rand"
 	"net/netip"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/bigmap"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
@@ -99,8 +101,6 @@ func readSnapshot(documents []string, where situation, appliedConf string) (*sna
 	s := &snapshot.Snapshot{
 		Secrets:    map[string]*snapshot.Secret{},
 		Namespaces: map[string]*snapshot.Namespace{},
-		Services:   map[types.NamespacedName]*snapshot.Service{},
-		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
 		Cluster:    &snapshot.Cluster{},
 		Gates:      gatesOf(where),
 		Network:    networkOf(where),
@@ -148,10 +148,10 @@ func addDrain(s *snapshot.Snapshot, documents []string, where situation) error {
 	if where.OthersUnknown {
 		return nil
 	}
-	s.Others = &snapshot.Others{Since: parseTime(where.Since), Slices: map[types.NamespacedName]map[string]*snapshot.Slice{}}
+	s.Others = &snapshot.Others{Since: parseTime(where.Since)}
 	all := &snapshot.Snapshot{
 		Secrets: map[string]*snapshot.Secret{}, Namespaces: map[string]*snapshot.Namespace{},
-		Services: map[types.NamespacedName]*snapshot.Service{}, Slices: s.Others.Slices, Cluster: &snapshot.Cluster{},
+		Cluster: &snapshot.Cluster{},
 	}
 	for _, document := range documents {
 		all.Node = nil
@@ -163,8 +163,16 @@ func addDrain(s *snapshot.Snapshot, documents []string, where situation) error {
 			s.Others.Nodes = append(s.Others.Nodes, snapshot.Other{Node: all.Node, Lacks: lackOf(where.Lacks[all.Node.Name]), Drains: drains, Since: parseTime(since), Sessions: sessionsOf(s, where, all.Node.Name)})
 		}
 	}
+	s.Others.Slices = maps.Collect(all.Slices.All())
 	slices.SortFunc(s.Others.Nodes, func(a, b snapshot.Other) int { return cmp.Compare(a.Node.Name, b.Node.Name) })
 	return nil
+}
+
+// with is a View that has one entry more.
+func with[V any](view bigmap.View[types.NamespacedName, V], key types.NamespacedName, value V) bigmap.View[types.NamespacedName, V] {
+	all := maps.Collect(view.All())
+	all[key] = value
+	return bigmap.Of(all)
 }
 
 func keptOf(where situation) *snapshot.Kept {
@@ -318,17 +326,16 @@ func addCoreDocument(s *snapshot.Snapshot, kind string, document []byte, node st
 		return read(document, func(o *corev1.Service) {
 			o.Namespace, o.Spec.Type = cmp.Or(o.Namespace, "default"), corev1.ServiceTypeLoadBalancer
 			if trimmed := snapshot.TrimService(o); trimmed != nil {
-				s.Services[trimmed.Key] = trimmed
+				s.Services = with(s.Services, trimmed.Key, trimmed)
 			}
 		})
 	case "EndpointSlice":
 		return read(document, func(o *discoveryv1.EndpointSlice) {
 			o.Namespace = cmp.Or(o.Namespace, "default")
 			if key, trimmed := snapshot.TrimSlice(o, node); trimmed != nil {
-				if s.Slices[key] == nil {
-					s.Slices[key] = map[string]*snapshot.Slice{}
-				}
-				s.Slices[key][o.Name] = trimmed
+				all := map[string]*snapshot.Slice{o.Name: trimmed}
+				maps.Copy(all, s.Slices.Get(key))
+				s.Slices = with(s.Slices, key, all)
 			}
 		})
 	}

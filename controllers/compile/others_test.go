@@ -41,7 +41,7 @@ func TestOthersAreAskedAlike(t *testing.T) {
 				s := *w.store.Snapshot()
 				s.Node, s.Gates, s.Others = node, nil, others
 				s.Drain = snapshot.Drain{Stage: snapshot.DrainWithdrawn, Kept: &snapshot.Kept{}}
-				for key, service := range s.Services {
+				for key, service := range s.Services.All() {
 					for _, address := range service.Addresses { // all is kept, so that all are asked for
 						for _, vrf := range []string{"", "red", "blue"} {
 							(*s.Drain.Kept)[snapshot.Route{Service: key, Address: address, VRF: vrf}] = nil
@@ -112,7 +112,7 @@ func takersOf(s *snapshot.Snapshot, route snapshot.Route) []snapshot.Taker {
 			Node: other.Node, Settings: s.Settings, Pools: s.Pools, Peers: s.Peers,
 			Advertisements: s.Advertisements, Communities: s.Communities, BFDProfiles: s.BFDProfiles,
 		})
-		subject := compile.Subject{Service: s.Services[route.Service], Namespace: s.Namespaces[route.Service.Namespace], Slices: s.Others.Slices[route.Service]}
+		subject := compile.Subject{Service: s.Services.Get(route.Service), Namespace: s.Namespaces[route.Service.Namespace], Slices: s.Others.Slices[route.Service]}
 		ready := !subject.Service.Local
 		for _, slice := range subject.Slices {
 			ready = ready || slice.Family == family && slice.ReadyOn(other.Node.Name) > 0

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/bigmap"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 	"github.com/herald-lb/herald/relay/exchange"
@@ -87,7 +88,7 @@ type Origins struct {
 	// Peers by neighbor.
 	Peers map[NeighborKey]string
 	// Prefixes: the Services that need each, sorted.
-	Prefixes map[netip.Prefix][]Need
+	Prefixes bigmap.View[netip.Prefix, []Need]
 }
 
 // Need is that of a Service for a prefix.

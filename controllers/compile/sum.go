@@ -8,17 +8,18 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/herald-lb/herald/controllers/bigmap"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
-// sum is the sorted sum of all decisions. The slices and the map of needs get
-// into Results: apply replaces them and never changes them.
+// sum is the sorted sum of all decisions. The slices and Views of the needs get into
+// Results: apply replaces the slices and never changes them.
 type sum struct {
 	policy   *Policy
 	networks map[place][]frrtemplates.Network
 	withheld []Withheld
 	// needs are the Services that need each prefix, sorted.
-	needs map[netip.Prefix][]Need
+	needs bigmap.Map[netip.Prefix, []Need]
 	inUse usage
 }
 
@@ -32,7 +33,6 @@ func newSum(policy *Policy) sum {
 	s := sum{
 		policy:   policy,
 		networks: map[place][]frrtemplates.Network{},
-		needs:    map[netip.Prefix][]Need{},
 		inUse:    newUsage(),
 	}
 	for _, c := range policy.standing {
@@ -136,24 +136,23 @@ func (e needEdit) apply(needs []Need) []Need {
 
 // applyNeeds replaces the lines of the prefixes whose needs change.
 func (s *sum) applyNeeds(edits map[netip.Prefix]needEdit) {
-	needs := maps.Clone(s.needs)
 	come := map[place][]frrtemplates.Network{}
 	for prefix, edit := range edits {
-		now := edit.apply(needs[prefix])
+		old := s.needs.Get(prefix)
+		now := edit.apply(old)
 		c := s.united(now)
-		s.recount(s.united(needs[prefix]), c)
+		s.recount(s.united(old), c)
 		if c == nil {
-			delete(needs, prefix)
+			s.needs.Delete(prefix)
 			continue
 		}
-		needs[prefix] = now
+		s.needs.Set(prefix, now)
 		family := frrtemplates.FamilyOf(prefix.Addr())
 		for _, vrf := range c.vrfs[family] {
 			at := place{vrf, family}
 			come[at] = append(come[at], frrtemplates.Network{Prefix: prefix, RouteMap: c.routeMap})
 		}
 	}
-	s.needs = needs
 	touched := slices.SortedFunc(maps.Keys(edits), netip.Prefix.Compare)
 	for _, instance := range s.policy.Instances {
 		for _, family := range bothFamilies {

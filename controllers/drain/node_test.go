@@ -2,6 +2,7 @@ package drain_test
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/bigmap"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/drain"
 	"github.com/herald-lb/herald/controllers/snapshot"
@@ -48,8 +50,8 @@ func newNode(t *testing.T) *node {
 			{ObjectMeta: named("host"), Spec: v1alpha1.BGPAdvertisementSpec{Peers: []string{"tor"}}},
 			{ObjectMeta: named("wide"), Spec: v1alpha1.BGPAdvertisementSpec{Peers: []string{"red"}, AggregationLength: new(int32(24))}},
 		},
-		Services: map[types.NamespacedName]*snapshot.Service{web: {Key: web, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}},
-		Slices:   map[types.NamespacedName]map[string]*snapshot.Slice{web: slice},
+		Services: bigmap.Of(map[types.NamespacedName]*snapshot.Service{web: {Key: web, Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7")}}}),
+		Slices:   bigmap.Of(map[types.NamespacedName]map[string]*snapshot.Slice{web: slice}),
 	}}
 	n.begin(nil)
 	n.others("tor", "red")
@@ -65,7 +67,7 @@ func (n *node) begin(applied *snapshot.Applied) {
 // restart the agent.
 func (n *node) restart() {
 	held := &snapshot.Applied{Prefixes: map[netip.Prefix]struct{}{}}
-	for prefix := range n.result.Origins.Prefixes {
+	for prefix := range n.result.Origins.Prefixes.All() {
 		held.Prefixes[prefix] = struct{}{}
 	}
 	n.begin(held)
@@ -77,7 +79,7 @@ func (n *node) others(sessions ...string) {
 	for _, peer := range sessions {
 		other.Sessions[peer] = struct{}{}
 	}
-	n.world.Others = &snapshot.Others{Slices: n.world.Slices, Nodes: []snapshot.Other{other}}
+	n.world.Others = &snapshot.Others{Slices: maps.Collect(n.world.Slices.All()), Nodes: []snapshot.Other{other}}
 }
 
 // step as a reconcile does, and until nothing is due at once; FRR follows. announced says

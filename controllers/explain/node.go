@@ -72,7 +72,7 @@ func healthOf(node string, reported *v1alpha1.BGPNode) Verdict {
 }
 
 func (v *view) subject(service *snapshot.Service) compile.Subject {
-	return compile.Subject{Service: service, Namespace: v.snapshot.Namespaces[service.Key.Namespace], Slices: v.snapshot.Slices[service.Key]}
+	return compile.Subject{Service: service, Namespace: v.snapshot.Namespaces[service.Key.Namespace], Slices: v.snapshot.Slices.Get(service.Key)}
 }
 
 // pools that the Service's addresses are of.
@@ -177,7 +177,7 @@ func (v *view) routes(wanted func([]compile.Need) bool) []Route {
 	for _, router := range v.result.Config.Routers {
 		for _, family := range router.Families {
 			for _, network := range family.Networks {
-				needs := v.result.Origins.Prefixes[network.Prefix]
+				needs := v.result.Origins.Prefixes.Get(network.Prefix)
 				needs = slices.DeleteFunc(slices.Clone(needs), func(need compile.Need) bool { return v.hasWithdrawn(need.Service) })
 				if len(needs) > 0 && wanted(needs) {
 					routes = append(routes, v.toPeers(router.VRF, family.Family, network, needs)...)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"github.com/herald-lb/herald/controllers/bigmap"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/drain"
 	"github.com/herald-lb/herald/controllers/snapshot"
@@ -32,7 +33,7 @@ func view() status.View {
 				Neighbors: []frrtemplates.Neighbor{{End: frrtemplates.End{Address: a}}, {End: frrtemplates.End{Address: b}}},
 				Families:  []frrtemplates.RouterFamily{{Family: frrtemplates.IPv4, Networks: make([]frrtemplates.Network, 2)}},
 			}}},
-			Origins:  compile.Origins{Prefixes: map[netip.Prefix][]compile.Need{netip.MustParsePrefix("203.0.113.7/32"): {{Service: types.NamespacedName{Namespace: "shop", Name: "web"}}}}, Peers: map[compile.NeighborKey]string{{End: frrtemplates.End{Address: a}}: "tor-a", {End: frrtemplates.End{Address: b}}: "tor-b"}},
+			Origins:  compile.Origins{Prefixes: bigmap.Of(map[netip.Prefix][]compile.Need{netip.MustParsePrefix("203.0.113.7/32"): {{Service: types.NamespacedName{Namespace: "shop", Name: "web"}}}}), Peers: map[compile.NeighborKey]string{{End: frrtemplates.End{Address: a}}: "tor-a", {End: frrtemplates.End{Address: b}}: "tor-b"}},
 			Withheld: []compile.Withheld{{Service: types.NamespacedName{Namespace: "shop", Name: "db"}, Why: compile.WhyNoEndpoint}},
 			Issues:   []compile.Issue{{Reason: "SecretNotFound"}, {Reason: "SecretNotFound"}},
 		},

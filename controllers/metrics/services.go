@@ -41,7 +41,7 @@ func (s *Services) Collect(out chan<- prometheus.Metric) {
 	}
 	obstacle := obstacleOf(view)
 	wanted := map[types.NamespacedName]bool{}
-	for _, needs := range view.Result.Origins.Prefixes {
+	for _, needs := range view.Result.Origins.Prefixes.All() {
 		for _, need := range needs {
 			if !wanted[need.Service] {
 				wanted[need.Service] = true

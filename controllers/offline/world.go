@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/bigmap"
 	"github.com/herald-lb/herald/controllers/compile"
 	"github.com/herald-lb/herald/controllers/snapshot"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
@@ -193,8 +194,6 @@ func (w *World) NoNode() *snapshot.Snapshot {
 		Nodes:      clusterNodes(o.Nodes, o.Settings()),
 		Secrets:    w.secrets,
 		Namespaces: map[string]*snapshot.Namespace{},
-		Services:   map[types.NamespacedName]*snapshot.Service{},
-		Slices:     map[types.NamespacedName]map[string]*snapshot.Slice{},
 		Host:       snapshot.Host{Forwarding: frrtemplates.Forwarding{IPv4: true, IPv6: true}},
 	}
 }
@@ -265,29 +264,34 @@ func (w *World) addServices(s *snapshot.Snapshot) {
 	for name, labels := range w.objects.namespaceLabels() {
 		s.Namespaces[name] = &snapshot.Namespace{Name: name, Labels: labels}
 	}
+	services, endpoints := map[types.NamespacedName]*snapshot.Service{}, slicesOf{}
 	for _, service := range w.objects.Services {
 		if trimmed := snapshot.TrimService(service); trimmed != nil {
-			s.Services[trimmed.Key] = trimmed
+			services[trimmed.Key] = trimmed
 		}
 	}
 	for _, slice := range w.objects.Slices {
 		key, trimmed := snapshot.TrimSlice(slice, s.Node.Name)
-		if trimmed != nil && s.Services[key] != nil {
-			w.addSlice(s, key, slice.Name, trimmed)
+		if trimmed != nil && services[key] != nil {
+			endpoints.add(key, slice.Name, trimmed)
 		}
 	}
 	for _, key := range w.ready {
 		for _, family := range []frrtemplates.Family{frrtemplates.IPv4, frrtemplates.IPv6} {
-			w.addSlice(s, key, fmt.Sprint("assumed-", family), &snapshot.Slice{Family: family, Usable: true, Nodes: []string{s.Node.Name}, Ready: []int{1}})
+			endpoints.add(key, fmt.Sprint("assumed-", family), &snapshot.Slice{Family: family, Usable: true, Nodes: []string{s.Node.Name}, Ready: []int{1}})
 		}
 	}
+	s.Services, s.Slices = bigmap.Of(services), bigmap.Of(endpoints)
 }
 
-func (w *World) addSlice(s *snapshot.Snapshot, service types.NamespacedName, name string, slice *snapshot.Slice) {
-	if s.Slices[service] == nil {
-		s.Slices[service] = map[string]*snapshot.Slice{}
+// slicesOf each Service, by name.
+type slicesOf map[types.NamespacedName]map[string]*snapshot.Slice
+
+func (s slicesOf) add(service types.NamespacedName, name string, slice *snapshot.Slice) {
+	if s[service] == nil {
+		s[service] = map[string]*snapshot.Slice{}
 	}
-	s.Slices[service][name] = slice
+	s[service][name] = slice
 }
 
 // Compile decides for a node.

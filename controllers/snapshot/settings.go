@@ -165,7 +165,7 @@ func (s *Store) SetSettings(settings *Settings) bool {
 	s.refreshNodes()
 	if s.gatesOff() {
 		s.openGates(Opened{Cluster: GateOpen, Relay: GateOpen})
-		for _, service := range s.next.Services {
+		for _, service := range s.services.View().All() {
 			s.carryGate(nil, service)
 		}
 	}

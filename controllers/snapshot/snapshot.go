@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/bigmap"
 	frrtemplates "github.com/herald-lb/herald/frr-templates"
 )
 
@@ -32,9 +33,9 @@ type Snapshot struct {
 	// Namespaces by name.
 	Namespaces map[string]*Namespace
 	// Services of type LoadBalancer and of Herald's class that have an address.
-	Services map[types.NamespacedName]*Service
+	Services bigmap.View[types.NamespacedName, *Service]
 	// Slices of these Services, by Service and by the slice's name.
-	Slices map[types.NamespacedName]map[string]*Slice
+	Slices bigmap.View[types.NamespacedName, map[string]*Slice]
 	// Cluster is what the whole cluster has for itself; nil where that isn't known.
 	Cluster *Cluster
 	// Nodes of the cluster that Herald runs on, this one too, sorted by name; nil where

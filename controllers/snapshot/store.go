@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/bigmap"
 )
 
 // Store collects trimmed objects, event by event. Every Set and Delete says
@@ -19,11 +20,13 @@ import (
 type Store struct {
 	mu sync.Mutex
 	// shared says that a Snapshot holds the map: it is cloned before the next write.
-	servicesShared, namespacesShared, slicesShared, gatesShared bool
+	namespacesShared, gatesShared bool
 
-	// next is handed out by Snapshot. Its Node lags behind latestNode while only
-	// labels and annotations differ that nobody reads.
+	// next is handed out by Snapshot, with the Views of services and slices. Its Node
+	// lags behind latestNode while only labels and annotations differ that nobody reads.
 	next       Snapshot
+	services   bigmap.Map[types.NamespacedName, *Service]
+	slices     bigmap.Map[types.NamespacedName, map[string]*Slice]
 	latestNode *Node
 	read       readLabels
 	// latestNetwork is the whole of what next.Network has a part of.
@@ -51,8 +54,6 @@ func NewStore(gates *Gates, host Host, applied *Applied) *Store {
 		next: Snapshot{
 			Secrets:    map[string]*Secret{},
 			Namespaces: map[string]*Namespace{},
-			Services:   map[types.NamespacedName]*Service{},
-			Slices:     map[types.NamespacedName]map[string]*Slice{},
 			Gates:      gates, Host: host, Applied: applied,
 		},
 		pools:          map[string]*v1alpha1.IPAddressPool{},
@@ -66,12 +67,13 @@ func NewStore(gates *Gates, host Host, applied *Applied) *Store {
 	}
 }
 
-// Snapshot is the present state, immutable. It costs nothing until the next
-// write, which clones the one map that it changes.
+// Snapshot is the present state, immutable. It costs next to nothing until the next
+// write, which clones the one map that it changes, or the part of it.
 func (s *Store) Snapshot() *Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.servicesShared, s.namespacesShared, s.slicesShared, s.gatesShared = true, true, true, true
+	s.namespacesShared, s.gatesShared = true, true
+	s.next.Services, s.next.Slices = s.services.View(), s.slices.View()
 	return s.marked()
 }
 
@@ -79,20 +81,20 @@ func (s *Store) Snapshot() *Snapshot {
 func (s *Store) SetService(key types.NamespacedName, service *Service) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.next.Services[key]
+	old := s.services.Get(key)
 	if service == nil {
 		return old != nil && s.dropService(key)
 	}
 	if old != nil && old.equal(service) && s.read.ofServices.Same(old.Labels, service.Labels) {
 		if !maps.Equal(old.Labels, service.Labels) {
-			s.writableServices(key)[key] = service // a selector that comes may read them
+			s.setService(key, service) // a selector that comes may read them
 		}
 		return false
 	}
 	s.carryGate(old, service)
-	s.writableServices(key)[key] = service
+	s.setService(key, service)
 	if slices, found := s.strangers[key]; found {
-		s.writableSlices(key)[key] = slices
+		s.slices.Set(key, slices)
 		delete(s.strangers, key)
 	}
 	return true
@@ -104,13 +106,14 @@ func (s *Store) DeleteService(key types.NamespacedName) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropGate(key)
-	return s.next.Services[key] != nil && s.dropService(key)
+	return s.services.Get(key) != nil && s.dropService(key)
 }
 
 func (s *Store) dropService(key types.NamespacedName) bool {
-	delete(s.writableServices(key), key)
-	if slices, found := s.next.Slices[key]; found {
-		delete(s.writableSlices(key), key)
+	s.changed(key)
+	s.services.Delete(key)
+	if slices := s.slices.Get(key); slices != nil {
+		s.slices.Delete(key)
 		s.strangers[key] = slices
 	}
 	return true
@@ -147,8 +150,8 @@ func (s *Store) DeleteSlice(service types.NamespacedName, name string) bool {
 }
 
 func (s *Store) slicesOf(service types.NamespacedName) map[string]*Slice {
-	if s.next.Services[service] != nil {
-		return s.next.Slices[service]
+	if s.services.Get(service) != nil {
+		return s.slices.Get(service)
 	}
 	return s.strangers[service]
 }
@@ -161,15 +164,19 @@ func (s *Store) replaceSlices(service types.NamespacedName, edit func(map[string
 		edited = map[string]*Slice{}
 	}
 	edit(edited)
-	known := s.next.Services[service] != nil
-	all := s.strangers
-	if known {
-		all = s.writableSlices(service)
+	known := s.services.Get(service) != nil
+	switch {
+	case known && len(edited) == 0:
+		s.slices.Delete(service)
+	case known:
+		s.slices.Set(service, edited)
+	case len(edited) == 0:
+		delete(s.strangers, service)
+	default:
+		s.strangers[service] = edited
 	}
-	if len(edited) == 0 {
-		delete(all, service)
-	} else {
-		all[service] = edited
+	if known {
+		s.changed(service)
 	}
 	return known
 }
@@ -178,22 +185,9 @@ func (s *Slice) equal(other *Slice) bool {
 	return s.Family == other.Family && s.Usable == other.Usable && slices.Equal(s.Nodes, other.Nodes) && slices.Equal(s.Ready, other.Ready)
 }
 
-// writableServices is for a change of one.
-func (s *Store) writableServices(key types.NamespacedName) map[types.NamespacedName]*Service {
+func (s *Store) setService(key types.NamespacedName, service *Service) {
 	s.changed(key)
-	if s.servicesShared {
-		s.next.Services, s.servicesShared = maps.Clone(s.next.Services), false
-	}
-	return s.next.Services
-}
-
-// writableSlices is for a change of one Service's.
-func (s *Store) writableSlices(service types.NamespacedName) map[types.NamespacedName]map[string]*Slice {
-	s.changed(service)
-	if s.slicesShared {
-		s.next.Slices, s.slicesShared = maps.Clone(s.next.Slices), false
-	}
-	return s.next.Slices
+	s.services.Set(key, service)
 }
 
 // SetSecret takes a Secret of the namespace of Herald's secrets.

@@ -259,10 +259,10 @@ func TestLabelsAreUpToDate(t *testing.T) {
 	store.SetService(webKey, labelled(map[string]string{"tier": "2"}))
 	store.SetNamespace(namespaceWith(map[string]string{"env": "2"}))
 	after := store.Snapshot()
-	if got := after.Services[webKey].Labels["tier"] + after.Namespaces[webKey.Namespace].Labels["env"]; got != "22" {
+	if got := after.Services.Get(webKey).Labels["tier"] + after.Namespaces[webKey.Namespace].Labels["env"]; got != "22" {
 		t.Errorf("tier and env: %s", got)
 	}
-	if got := before.Services[webKey].Labels["tier"] + before.Namespaces[webKey.Namespace].Labels["env"]; got != "11" {
+	if got := before.Services.Get(webKey).Labels["tier"] + before.Namespaces[webKey.Namespace].Labels["env"]; got != "11" {
 		t.Errorf("tier and env of an earlier Snapshot: %s", got)
 	}
 }
@@ -274,7 +274,7 @@ func TestSnapshotIsImmutable(t *testing.T) {
 	store.SetSecret("a", &Secret{})
 	store.SetPool(&v1alpha1.IPAddressPool{})
 	before := store.Snapshot()
-	slices := maps.Clone(before.Slices[webKey])
+	slices := maps.Clone(before.Slices.Get(webKey))
 
 	store.SetSlice(webKey, "web-1", onNodes())
 	store.SetSlice(webKey, "web-2", onNodes())
@@ -284,12 +284,12 @@ func TestSnapshotIsImmutable(t *testing.T) {
 	store.DeletePool("")
 	store.OpenGates(Opened{Cluster: GateOpen, Local: map[types.NamespacedName]GateState{webKey: GateOpen}})
 
-	if len(before.Services) != 1 || before.Services[webKey] == nil || !maps.Equal(slices, before.Slices[webKey]) ||
+	if before.Services.Len() != 1 || before.Services.Get(webKey) == nil || !maps.Equal(slices, before.Slices.Get(webKey)) ||
 		len(before.Secrets) != 1 || len(before.Pools) != 1 || before.Gates.Cluster.IsOpen() || len(before.Gates.Local) != 0 {
 		t.Errorf("a snapshot changed after it was made: %+v", before)
 	}
 	after := store.Snapshot()
-	if len(after.Services) != 1 || after.Services[webKey] != nil || len(after.Slices) != 0 || !after.Gates.Cluster.IsOpen() {
+	if after.Services.Len() != 1 || after.Services.Get(webKey) != nil || after.Slices.Len() != 0 || !after.Gates.Cluster.IsOpen() {
 		t.Errorf("the next snapshot: %+v", after)
 	}
 }
@@ -297,16 +297,16 @@ func TestSnapshotIsImmutable(t *testing.T) {
 func TestSlicesComeBeforeAndStayAfterTheirService(t *testing.T) {
 	store := NewStore(nil, Host{}, nil)
 	store.SetSlice(webKey, "web-1", onNodes("node-a"))
-	if got := store.Snapshot().Slices; len(got) != 0 {
+	if got := store.Snapshot().Slices; got.Len() != 0 {
 		t.Fatalf("slices of no Service: %v", got)
 	}
 	store.SetService(webKey, web(false, "203.0.113.7"))
-	if got := store.Snapshot().Slices[webKey]; len(got) != 1 {
+	if got := store.Snapshot().Slices.Get(webKey); len(got) != 1 {
 		t.Fatalf("slices that came first: %v", got)
 	}
 	store.SetService(webKey, nil)
 	store.SetService(webKey, web(false, "203.0.113.8"))
-	if got := store.Snapshot().Slices[webKey]; len(got) != 1 {
+	if got := store.Snapshot().Slices.Get(webKey); len(got) != 1 {
 		t.Fatalf("slices after the address was away: %v", got)
 	}
 }
