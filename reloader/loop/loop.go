@@ -91,6 +91,7 @@ func (l *Loop) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-w.Changed:
+			l.pace.noted(l.Now())
 		case <-timer:
 		case <-compare.C:
 			w.Renew()
@@ -114,6 +115,10 @@ func (l *Loop) step(ctx context.Context) time.Duration {
 	if !l.connected(ctx) {
 		l.readFile() // its errors are told even while FRR is down
 		return reconnectInterval
+	}
+	// In a burst file follows file: the one that is there when the pause ends is read.
+	if wait := l.pace.wait(l.Now()); wait > 0 && !l.checkDue {
+		return wait
 	}
 	file, ok := l.readFile()
 	var again time.Duration

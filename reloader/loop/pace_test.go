@@ -1,31 +1,51 @@
 package loop
 
 import (
+	"math/rand"
+	"slices"
 	"testing"
 	"time"
 )
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// changes is a stream of one changed prefix each so often, for a while; an apply
-// takes 5 ms and carries all that came since the last one. It returns how many
-// applies there were, and how long a change waited at most.
-func changes(p *pace, from time.Time, every, during time.Duration) (applies int, longest time.Duration) {
+// stream of changes of one prefix each. An apply takes a while and carries all that
+// came since the last one.
+type stream struct {
+	applies int
+	// longest is how long a change waited at most until its apply began, last how long
+	// the last one did.
+	longest, last time.Duration
+}
+
+const applyTakes = 5 * time.Millisecond
+
+// run has a change at each of some moments, and goes on until the last is applied.
+func run(p *pace, moments []time.Time) (s stream) {
 	var waiting []time.Time
-	next := from
-	for now := from; now.Before(from.Add(during)); now = now.Add(time.Millisecond) {
-		for ; !next.After(now); next = next.Add(every) {
-			waiting = append(waiting, next)
+	for now := moments[0]; len(moments)+len(waiting) > 0; now = now.Add(time.Millisecond) {
+		for ; len(moments) > 0 && !moments[0].After(now); moments = moments[1:] {
+			p.noted(now)
+			waiting = append(waiting, moments[0])
 		}
 		if len(waiting) == 0 || p.wait(now) > 0 {
 			continue
 		}
-		longest = max(longest, now.Sub(waiting[0]))
+		s.longest, s.last = max(s.longest, now.Sub(waiting[0])), now.Sub(waiting[len(waiting)-1])
 		n := len(waiting)
-		waiting, applies, now = nil, applies+1, now.Add(5*time.Millisecond)
+		waiting, s.applies, now = nil, s.applies+1, now.Add(applyTakes)
 		p.applied(now, n)
 	}
-	return applies, longest
+	return s
+}
+
+// changes come each so often, for a while.
+func changes(p *pace, from time.Time, every, during time.Duration) stream {
+	var moments []time.Time
+	for now := from; now.Before(from.Add(during)); now = now.Add(every) {
+		moments = append(moments, now)
+	}
+	return run(p, moments)
 }
 
 func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
@@ -33,20 +53,71 @@ func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
 	if p.wait(start) != 0 {
 		t.Fatal("the first change waits")
 	}
-	applies, longest := changes(&p, start, 5*time.Millisecond, 4*time.Second)
-	if applies < 4 || applies > 10 {
-		t.Errorf("%d applies of 800 changes in 4 s", applies)
+	s := changes(&p, start, 5*time.Millisecond, 4*time.Second)
+	if s.applies < 4 || s.applies > 8 {
+		t.Errorf("%d applies of 800 changes in 4 s", s.applies)
 	}
-	if longest > maxGap {
-		t.Errorf("a change waited %s", longest)
+	if s.longest > maxGap {
+		t.Errorf("a change waited %s", s.longest)
 	}
-	quiet := start.Add(time.Minute)
-	if d := p.wait(quiet); d != 0 {
+	later := start.Add(time.Minute)
+	p.noted(later)
+	if d := p.wait(later); d != 0 {
 		t.Errorf("after a quiet minute: waits %s", d)
 	}
-	p.applied(quiet, 1)
-	if d := p.wait(quiet); d != minGap {
-		t.Errorf("after a single apply: waits %s", d)
+	p.applied(later, 1)
+	if p.noted(later); p.wait(later) != minGap {
+		t.Errorf("after a single apply: waits %s", p.wait(later))
+	}
+}
+
+// 500 changes at 90 a second are ten applies at most. So are they, give or take one, where
+// several come at once now and then, and none for a while, as an API server takes them
+// among 10,000 Services. The last one is applied soon.
+func TestPaceOf500Changes(t *testing.T) {
+	var p pace
+	if s := changes(&p, start, time.Second/90, 500*time.Second/90); s.applies > 10 || s.last > quiet+time.Millisecond {
+		t.Errorf("%d applies, the last change waited %s", s.applies, s.last)
+	}
+	for seed := range int64(20) {
+		random := rand.New(rand.NewSource(seed))
+		var moments []time.Time
+		for now := start; len(moments) < 500; now = now.Add(time.Duration(random.ExpFloat64() * float64(11*time.Millisecond))) {
+			if moments = append(moments, now); random.Intn(60) == 0 {
+				now = now.Add(100 * time.Millisecond)
+				moments = append(moments, slices.Repeat([]time.Time{now}, min(9, 500-len(moments)))...)
+			}
+		}
+		var p pace
+		if s := run(&p, moments); s.applies > 11 || s.longest > maxGap+applyTakes || s.last > quiet+time.Millisecond {
+			t.Errorf("seed %d: %d applies in %s, the last change waited %s, another one %s", seed, s.applies, moments[499].Sub(start), s.last, s.longest)
+		}
+	}
+}
+
+// A few changes at once are no reason for a long wait: it ends when nothing more comes.
+func TestPaceOfAFewAtOnce(t *testing.T) {
+	var p pace
+	if s := changes(&p, start, 5*time.Millisecond, 300*time.Millisecond); s.applies > 4 || s.last > quiet {
+		t.Errorf("%d applies, the last change waited %s", s.applies, s.last)
+	}
+}
+
+// A burst that falters for a moment is still one: its pause stays long.
+func TestPaceOfABurstThatFalters(t *testing.T) {
+	var p pace
+	changes(&p, start, 10*time.Millisecond, 3*time.Second)
+	if p.gap != maxGap {
+		t.Fatalf("a pause of %s in a burst", p.gap)
+	}
+	changes(&p, start.Add(3*time.Second), 30*time.Millisecond, 700*time.Millisecond)
+	if p.gap < maxGap/2 {
+		t.Errorf("a pause of %s after it faltered once", p.gap)
+	}
+	// What goes on at that pace is none any more.
+	s := changes(&p, start.Add(4*time.Second), 30*time.Millisecond, 6*time.Second)
+	if p.gap > 2*minGap {
+		t.Errorf("a pause of %s after %d applies of steady changes", p.gap, s.applies)
 	}
 }
 
@@ -54,8 +125,8 @@ func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
 // than the shortest pause.
 func TestPaceOfSteadyChurn(t *testing.T) {
 	var p pace
-	if _, longest := changes(&p, start, 30*time.Millisecond, 20*time.Second); longest > minGap+5*time.Millisecond {
-		t.Errorf("a change waited %s", longest)
+	if s := changes(&p, start, 30*time.Millisecond, 20*time.Second); s.longest > minGap+5*time.Millisecond {
+		t.Errorf("a change waited %s", s.longest)
 	}
 }
 
@@ -67,12 +138,17 @@ func TestPaceIsShortAgainForSingleChanges(t *testing.T) {
 	if p.gap != maxGap {
 		t.Fatalf("a pause of %s after a burst", p.gap)
 	}
-	now := start.Add(4 * time.Second)
+	now := p.ended
 	for range 6 {
+		p.noted(now)
+		if d := p.wait(now); d > quiet {
+			t.Errorf("a single change waits %s", d)
+		}
 		now = now.Add(p.wait(now))
 		p.applied(now, 1)
 		now = now.Add(80 * time.Millisecond) // until the router has the route
 	}
+	p.noted(now)
 	if d := p.wait(now); d != 0 {
 		t.Errorf("waits %s", d)
 	}

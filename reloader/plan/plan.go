@@ -147,10 +147,12 @@ func (d *difference) cleanup() string {
 			d.entries[i].write(&b)
 		}
 	}
-	named := d.want.namedMaps()
-	for _, name := range d.staleMaps {
-		if !named[name] {
-			writeLine(&b, 0, "no "+routeMapPrefix+name)
+	if len(d.staleMaps) > 0 { // else it would only be a look at thousands of lines
+		named := d.want.namedMaps()
+		for _, name := range d.staleMaps {
+			if !named[name] {
+				writeLine(&b, 0, "no "+routeMapPrefix+name)
+			}
 		}
 	}
 	d.writeStaleLists(&b)

@@ -88,8 +88,15 @@ func (f *Family) write(b *strings.Builder) {
 	for _, line := range activationLast(f.Lines) {
 		writeLine(b, 2, line)
 	}
-	for _, n := range f.Networks {
-		writeLine(b, 2, n.command())
+	for _, n := range f.Networks { // thousands: no string is made for each
+		b.WriteString("  ")
+		b.WriteString(networkPrefix)
+		b.WriteString(n.Prefix)
+		if n.Rest != "" {
+			b.WriteByte(' ')
+			b.WriteString(n.Rest)
+		}
+		b.WriteByte('\n')
 	}
 	writeLine(b, 1, exitFamily)
 }

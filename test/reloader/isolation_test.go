@@ -158,9 +158,9 @@ func TestBurstIsCoalesced(t *testing.T) {
 	n.until("the last one", func(r report.Report) bool { return r.AppliedHash == hash })
 	took := time.Since(start)
 	untilRoutes(t, r, want)
-	// The pauses double up to 800 ms: some applies until they are that long, then
+	// The pauses grow up to 900 ms: some applies until they are that long, then
 	// a little more than one a second.
-	most := 15 + int(2*took.Seconds())
+	most := 10 + int(2*took.Seconds())
 	if applies := strings.Count(n.log(), `"msg":"applied"`) - before; applies > most {
 		t.Errorf("%d applies for %d changes in %v, more than %d", applies, changes, took, most)
 	}
