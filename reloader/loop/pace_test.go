@@ -20,6 +20,9 @@ type stream struct {
 
 const applyTakes = 5 * time.Millisecond
 
+// soon is how long the last change of a burst may wait.
+const soon = 210 * time.Millisecond
+
 // run has a change at each of some moments, and goes on until the last is applied.
 func run(p *pace, moments []time.Time) (s stream) {
 	var waiting []time.Time
@@ -76,7 +79,7 @@ func TestPaceFirstAtOnceBurstCoalesced(t *testing.T) {
 // among 10,000 Services. The last one is applied soon.
 func TestPaceOf500Changes(t *testing.T) {
 	var p pace
-	if s := changes(&p, start, time.Second/90, 500*time.Second/90); s.applies > 10 || s.last > quiet+time.Millisecond {
+	if s := changes(&p, start, time.Second/90, 500*time.Second/90); s.applies > 10 || s.last > soon {
 		t.Errorf("%d applies, the last change waited %s", s.applies, s.last)
 	}
 	for seed := range int64(20) {
@@ -89,7 +92,7 @@ func TestPaceOf500Changes(t *testing.T) {
 			}
 		}
 		var p pace
-		if s := run(&p, moments); s.applies > 11 || s.longest > maxGap+applyTakes || s.last > quiet+time.Millisecond {
+		if s := run(&p, moments); s.applies > 11 || s.longest > maxGap+applyTakes || s.last > soon {
 			t.Errorf("seed %d: %d applies in %s, the last change waited %s, another one %s", seed, s.applies, moments[499].Sub(start), s.last, s.longest)
 		}
 	}
@@ -98,8 +101,20 @@ func TestPaceOf500Changes(t *testing.T) {
 // A few changes at once are no reason for a long wait: it ends when nothing more comes.
 func TestPaceOfAFewAtOnce(t *testing.T) {
 	var p pace
-	if s := changes(&p, start, 5*time.Millisecond, 300*time.Millisecond); s.applies > 4 || s.last > quiet {
+	if s := changes(&p, start, 5*time.Millisecond, 100*time.Millisecond); s.applies > 3 || s.last > soon {
 		t.Errorf("%d applies, the last change waited %s", s.applies, s.last)
+	}
+}
+
+// One change of many prefixes is no burst: nobody waited for it.
+func TestPaceOfOneLargeChange(t *testing.T) {
+	var p pace
+	p.noted(start)
+	p.applied(start, 1)
+	later := start.Add(time.Second)
+	p.noted(later)
+	if p.applied(later, 500); p.gap != minGap {
+		t.Errorf("a pause of %s", p.gap)
 	}
 }
 
@@ -110,9 +125,8 @@ func TestPaceOfABurstThatFalters(t *testing.T) {
 	if p.gap != maxGap {
 		t.Fatalf("a pause of %s in a burst", p.gap)
 	}
-	changes(&p, start.Add(3*time.Second), 30*time.Millisecond, 700*time.Millisecond)
-	if p.gap < maxGap/2 {
-		t.Errorf("a pause of %s after it faltered once", p.gap)
+	if s := changes(&p, p.ended, 30*time.Millisecond, 600*time.Millisecond); p.gap < maxGap*2/3 {
+		t.Errorf("a pause of %s after it faltered for %d applies", p.gap, s.applies)
 	}
 	// What goes on at that pace is none any more.
 	s := changes(&p, start.Add(4*time.Second), 30*time.Millisecond, 6*time.Second)
@@ -141,7 +155,7 @@ func TestPaceIsShortAgainForSingleChanges(t *testing.T) {
 	now := p.ended
 	for range 6 {
 		p.noted(now)
-		if d := p.wait(now); d > quiet {
+		if d := p.wait(now); d > soon {
 			t.Errorf("a single change waits %s", d)
 		}
 		now = now.Add(p.wait(now))
