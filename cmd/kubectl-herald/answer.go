@@ -195,6 +195,13 @@ func (q *question) follow(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("kubeconfig: %w", err)
 	}
+	cluster, err := q.input.cluster()
+	if err == nil {
+		err = hasHerald(cluster)
+	}
+	if err != nil {
+		return err
+	}
 	changes, err := changesOf(ctx, config, q.watched)
 	if err != nil {
 		return notAllowed(err)

@@ -77,6 +77,11 @@ func (i *input) objects(ctx context.Context) (objects *offline.Objects, secretsK
 	if err != nil {
 		return nil, false, err
 	}
+	if len(i.files.Filenames) == 0 { // with --live, manifests may be tried before the installation
+		if err := hasHerald(reader); err != nil {
+			return nil, false, fmt.Errorf("%w, or give manifests by -f", err)
+		}
+	}
 	objects, secretsKnown, err = offline.FromCluster(ctx, reader, i.secretsNamespace)
 	if forbidden(err) {
 		return nil, false, fmt.Errorf("%w, or give manifests by -f", notAllowed(err))
