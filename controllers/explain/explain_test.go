@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -78,6 +79,15 @@ func (s *site) preserve() {
 
 func (s *site) condition(kind string, status metav1.ConditionStatus, reason, message string) {
 	s.reported.Status.Conditions = append([]metav1.Condition{{Type: kind, Status: status, Reason: reason, Message: message}}, s.reported.Status.Conditions...)
+}
+
+// keeping65 is a drain that keeps 65 Services, of which 64 are named, none of them ours.
+func keeping65() *v1alpha1.DrainStatus {
+	held := &v1alpha1.HeldServices{Total: 65}
+	for i := range 64 {
+		held.Services = append(held.Services, fmt.Sprintf("shop/other%d", i))
+	}
+	return &v1alpha1.DrainStatus{Stage: v1alpha1.DrainServing, LastHolderOf: held}
 }
 
 // TestServiceOnNode breaks one thing after another and asks what becomes of the
@@ -178,6 +188,26 @@ func TestServiceOnNode(t *testing.T) {
 					LastHolderOf: &v1alpha1.HeldServices{Total: 1, Services: []string{"shop/web"}}}
 			},
 			state: explain.Announced,
+		},
+		"the node drains, keeps more than it names, and no other can announce it": {
+			change: func(s *site) {
+				s.reported.Status.Drain = keeping65()
+				s.in.Objects.Nodes[1].Labels = map[string]string{corev1.LabelNodeExcludeBalancers: ""}
+			},
+			state: explain.Unknown, reason: "NodeDrains",
+			message: "still announces 65 Services that no other node can, of which status.drain.lastHolderOf of BGPNode n1 names only 64",
+		},
+		"the node drains, keeps more than it names, and names this one": {
+			change: func(s *site) {
+				s.reported.Status.Drain = keeping65()
+				s.reported.Status.Drain.LastHolderOf.Services[63] = "shop/web"
+				s.in.Objects.Nodes[1].Labels = map[string]string{corev1.LabelNodeExcludeBalancers: ""}
+			},
+			state: explain.Announced,
+		},
+		"the node drains, keeps more than it names, and another announces it": {
+			change: func(s *site) { s.reported.Status.Drain = keeping65() },
+			state:  explain.NotAnnounced, reason: "NodeDrains", message: "other nodes announce it",
 		},
 		"no report at all": {
 			change: func(s *site) { delete(s.in.States.Nodes, "n1") },

@@ -93,7 +93,7 @@ func (v *view) service(service *snapshot.Service) Node {
 		return n
 	}
 	if v.hasWithdrawn(service.Key) {
-		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyNodeDrains), Message: compile.WhyNodeDrains.OnNode()}
+		n.Verdict = v.drains()
 		return n
 	}
 	if v.holdsBack(service.Key) {
@@ -156,6 +156,16 @@ func (v *view) hasWithdrawn(service types.NamespacedName) bool {
 	}
 	held := v.reported.Status.Drain.LastHolderOf
 	return held == nil || !slices.Contains(held.Services, service.String())
+}
+
+// drains is the verdict on a Service that a draining node doesn't name among those that
+// it keeps: where it keeps more than it names, that is Unknown, unless another node
+// announces it (settleHolders).
+func (v *view) drains() Verdict {
+	if held := v.reported.Status.Drain.LastHolderOf; held != nil && int(held.Total) > len(held.Services) {
+		return unnamedHolder(v.name, held)
+	}
+	return withdrawn()
 }
 
 // bestOf is Announced where one router is told; else the first reason.

@@ -48,8 +48,22 @@ func Service(in Input, namespace, name string) (*Explanation, error) {
 		e.Pools = view.pools(snapshot.TrimService(service))
 		e.Nodes = append(e.Nodes, view.service(snapshot.TrimService(service)))
 	}
+	settleHolders(e.Nodes)
 	e.Verdict = overall(e.Nodes)
 	return e, nil
+}
+
+// settleHolders: a draining node keeps only what no other node announces, so where one
+// does it has withdrawn the Service, whatever it doesn't name.
+func settleHolders(nodes []Node) {
+	if !slices.ContainsFunc(nodes, func(n Node) bool { return n.State == Announced }) {
+		return
+	}
+	for i := range nodes {
+		if n := &nodes[i]; n.State == Unknown && n.Reason == string(compile.WhyNodeDrains) {
+			n.Verdict = withdrawn()
+		}
+	}
 }
 
 // ofService says why no node needs to be asked; it is zero where one does.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/compile"
 )
 
 // Reasons of a Service that isn't Herald's to announce, or has no address.
@@ -40,6 +41,17 @@ func sessionDown(session *v1alpha1.BGPSession) Verdict {
 func unseen(peers []string) Verdict {
 	return Verdict{State: Unknown, Reason: ReasonOnlyNodeKnows, Message: fmt.Sprintf(
 		"BGPPeer %s takes its address from the node's interfaces or routes, which the API doesn't show: whether it gets the Service is told by the router, and by kubectl get bgpsessions", strings.Join(peers, ", "))}
+}
+
+func withdrawn() Verdict {
+	return Verdict{State: NotAnnounced, Reason: string(compile.WhyNodeDrains), Message: compile.WhyNodeDrains.OnNode()}
+}
+
+// unnamedHolder is of a Service that a draining node may be keeping without naming it.
+func unnamedHolder(node string, held *v1alpha1.HeldServices) Verdict {
+	return Verdict{State: Unknown, Reason: string(compile.WhyNodeDrains), Message: fmt.Sprintf(
+		"the node drains, and still announces %d Services that no other node can, of which status.drain.lastHolderOf of BGPNode %s names only %d: maybe this one too. The router tells, and /metrics/services of the node's agent; let another node announce it, or end the drain (kubectl herald undrain %s)",
+		held.Total, node, len(held.Services), node)}
 }
 
 // unnamed notes that a node holds back more Services than its BGPNode names.
