@@ -198,6 +198,25 @@ func TestAgent(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what the alert HeraldFRRSilent goes by: FRR never started", func(t *testing.T) {
+		now = view()
+		now.Report.FRR, now.Report.Sessions = report.FRR{Error: "bgpd doesn't answer"}, nil
+		if got := series("herald_session_up"); got != 0 {
+			t.Errorf("%d sessions are told of", got)
+		}
+		err := testutil.GatherAndCompare(registry, strings.NewReader(`
+# HELP herald_reloader_reporting 1 if the reloader has reported within the last 10 seconds.
+# TYPE herald_reloader_reporting gauge
+herald_reloader_reporting 1
+# HELP herald_routes Prefixes that this node wants to announce.
+# TYPE herald_routes gauge
+herald_routes{family="ipv4"} 2
+herald_routes{family="ipv6"} 0
+`), "herald_reloader_reporting", "herald_routes")
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("M9 a dead reloader never looks healthy", func(t *testing.T) {
 		now = view()
 		now.Fresh = false

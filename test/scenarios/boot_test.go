@@ -114,14 +114,18 @@ var _ = Describe("A node", func() {
 		mayReset("node3")
 		n := site.Node("node3")
 		n.Stop(node.FRR, 0)
+		n.Stop(node.Reloader, time.Second) // it begins anew as well: it has never seen FRR run
 		DeferCleanup(func() { startMissing(n) })
 		foreign, err := frr.Run(n.Config().FRRVersion, workdir.For(GinkgoT(), "frr"), frr.Within(n.Box()))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(foreign.Kill)
 
 		Expect(n.StartContainer(node.FRR)).To(Succeed())
+		Expect(n.StartContainer(node.Reloader)).To(Succeed())
 		Eventually(ctx, condition).WithArguments(ctx, "node3", v1alpha1.ConditionReady).Should(And(
 			HavePrefix("False "+v1alpha1.ReasonFRRNotRunning), ContainSubstring("another FRR")))
+		// What the alert HeraldFRRSilent goes by.
+		Expect(metricsOf(ctx, n)).To(And(ContainSubstring("herald_reloader_reporting 1\n"), Not(ContainSubstring("herald_session_up{"))))
 		for _, r := range site.Routers() {
 			Consistently(ctx, func() (string, error) {
 				s, err := sessionOf(ctx, r.Config().Name, "node3", router.IPv4)
