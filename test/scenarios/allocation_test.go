@@ -54,6 +54,7 @@ var _ = Describe("Allocation", func() {
 			Eventually(ctx, func() ([]string, error) { return warnings(ctx, third) }).
 				Should(ContainElement(And(HavePrefix("PoolExhausted"), ContainSubstring(`"two"`))))
 			Expect(ingress(ctx, third)).To(BeEmpty())
+			expectNoNodeAsked(ctx, site, "third", v1alpha1.ReasonPoolExhausted)
 
 			for _, addr := range slices.Concat(c.first, c.second) {
 				expectEverywhere(ctx, addr, allNodes...)

@@ -8,6 +8,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/explain"
 	"github.com/herald-lb/herald/test/lab"
 )
 
@@ -22,6 +23,7 @@ var _ = Describe("The Herald object's class", func() {
 		webAddr := addressOf(ctx, web)
 		expectEverywhere(ctx, webAddr, allNodes...)
 		Expect(ingress(ctx, classed)).To(BeEmpty(), "another load balancer's")
+		expectNoNodeAsked(ctx, site, "classed", explain.ReasonOtherClass)
 
 		By("its class is Herald's")
 		herald := &v1alpha1.Herald{ObjectMeta: metav1.ObjectMeta{
@@ -39,6 +41,7 @@ var _ = Describe("The Herald object's class", func() {
 		update(ctx, herald, func(h *v1alpha1.Herald) { h.Spec.ClaimClassless = ptr.To(false) })
 		expectEverywhere(ctx, webAddr)
 		Eventually(ctx, ingress).WithArguments(ctx, web).Should(BeEmpty())
+		expectNoNodeAsked(ctx, site, "web", explain.ReasonOtherClass)
 		remains(ctx, classedAddr, absence, allNodes...)
 
 		By("the object is gone: as before it was there")

@@ -17,6 +17,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/explain"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/node"
@@ -94,6 +95,8 @@ var _ = Describe("Connections and the set of nodes", func() {
 		timedOut := ContainElement(HaveField("Reason", v1alpha1.ReasonRelayTimedOut))
 		Eventually(issuesOf).WithArguments(ctx, own, "node2").Should(timedOut)
 		kernelsHave(ctx, own, addrs, allNodes...)
+		Eventually(ctx, explanationOf).WithArguments(ctx, own, "flows").Should(HaveField("Nodes", ContainElement(And(
+			HaveField("Name", "node2"), HaveField("State", explain.Announced), HaveField("Notes", ContainElement(ContainSubstring(v1alpha1.ReasonRelayTimedOut)))))))
 		Expect(own.Node("node2").StartContainer(node.Relay)).To(Succeed())
 		Eventually(issuesOf).WithArguments(ctx, own, "node2").ShouldNot(timedOut)
 	}, SpecTimeout(specTimeout))

@@ -117,6 +117,7 @@ var _ = Describe("The host", func() {
 		Eventually(ctx, sessionStatus).WithArguments(ctx, v1alpha1.SessionName("node3", "tor-a")).WithTimeout(visible).ShouldNot(
 			HaveField("State", v1alpha1.SessionEstablished))
 		expectEverywhere(ctx, addr, "node1", "node2")
+		expectExplained(ctx, map[string]string{"node1": "Announced", "node2": "Announced", "node3": "NotAnnounced " + v1alpha1.ReasonFRRNotRunning})
 		startAll("node3")
 		healthy(ctx, "node3")
 		expectEverywhere(ctx, addr, allNodes...)

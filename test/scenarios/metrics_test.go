@@ -103,6 +103,9 @@ var _ = Describe("What is told", func() {
 		Expect(site.Router("tor-c").Disable(ctx, node1)).To(Succeed())
 		expectAt(ctx, "tor-c", addr, "node2", "node3")
 		announced().Should(HavePrefix("True SomeNodes"))
+		expectExplained(ctx, map[string]string{"node1": "Announced", "node2": "Announced", "node3": "Announced"})
+		Eventually(ctx, routesExplained).WithArguments(ctx, "web", "node1").Should(
+			Equal(map[string]string{"tor-a": "Announced", "tor-b": "Announced", "tor-c": "NotAnnounced SessionDown"}))
 		Expect(site.Router("tor-c").Enable(ctx, node1)).To(Succeed())
 		announced().Should(HavePrefix("True AllNodes"))
 		expectEverywhere(ctx, addr, allNodes...)

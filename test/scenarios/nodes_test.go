@@ -43,6 +43,7 @@ var _ = Describe("Nodes", func() {
 		defer networkUnavailable(context.WithoutCancel(ctx), "node3", corev1.ConditionFalse)
 		networkUnavailable(ctx, "node3", corev1.ConditionTrue)
 		everywhere("node1", "node2")
+		expectExplained(ctx, map[string]string{"node1": "Announced", "node2": "Announced", "node3": "NotAnnounced NoNetwork"})
 		networkUnavailable(ctx, "node3", corev1.ConditionUnknown)
 		everywhere(allNodes...)
 		expectNoReset(ctx)

@@ -16,6 +16,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/explain"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/router"
@@ -42,7 +43,14 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 			options.Routers = append(options.Routers, r)
 		}
 		keyed = siteOf(ctx, options)
+		Expect(keyed.Create(ctx, dualStack.service("web"))).To(Succeed())
+		_, err := keyed.AddPod(ctx, "node1", "web", map[string]string{"app": "web"})
+		Expect(err).NotTo(HaveOccurred())
+		expectNoNodeAsked(ctx, keyed, "web", v1alpha1.ReasonNoAddress)
+		Expect(keyed.Create(ctx, lab.Pool("public", block4, block6), lab.Advertisement("all"))).To(Succeed())
 	}, NodeTimeout(suiteTimeout))
+
+	both := func(text string) map[string]string { return map[string]string{"node1": text, "node2": text} }
 
 	// The specs go on from each other, and may be run alone: each says what Secret
 	// it begins with.
@@ -56,6 +64,7 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 
 	It("V3 a peer whose Secret is missing, of the wrong type or without the key is withheld and says so", func(ctx SpecContext) {
 		expectRefused(ctx, keyed, v1alpha1.ReasonSecretNotFound)
+		expectExplainedOf(ctx, keyed, "web", both("NotAnnounced "+v1alpha1.ReasonSecretNotFound))
 		for _, secret := range []*corev1.Secret{
 			passwordSecret(corev1.SecretTypeOpaque, "password", rightPassword),
 			passwordSecret(corev1.SecretTypeBasicAuth, "username", rightPassword),
@@ -78,6 +87,7 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 		for _, r := range keyed.Routers() {
 			Eventually(ctx, md5Failures).WithArguments(ctx, r).Should(BeNumerically(">", 0), "%s: the nodes try, with the wrong key", r.Config().Name)
 		}
+		expectExplainedOf(ctx, keyed, "web", both("NotAnnounced "+explain.ReasonSessionDown))
 		Consistently(ctx, establishedIn).WithArguments(ctx, keyed).Should(BeEmpty())
 	}, SpecTimeout(specTimeout))
 
@@ -92,12 +102,7 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 				}
 			}
 		}
-		Expect(keyed.Create(ctx, lab.Pool("public", block4, block6), lab.Advertisement("all"))).To(Succeed())
-		_, err := keyed.AddPod(ctx, "node1", "web", map[string]string{"app": "web"})
-		Expect(err).NotTo(HaveOccurred())
-		svc := dualStack.service("web")
-		Expect(keyed.Create(ctx, svc)).To(Succeed())
-		held, err := keyed.WaitAddress(ctx, svc)
+		held, err := keyed.WaitAddress(ctx, dualStack.service("web"))
 		Expect(err).NotTo(HaveOccurred())
 		for _, r := range keyed.Routers() {
 			for _, addr := range held {
@@ -116,6 +121,7 @@ var _ = Describe("Sessions with a password", Ordered, func() {
 		changePassword(ctx, keyed, rightPassword)
 		Expect(keyed.Delete(ctx, all...)).To(Succeed())
 		Eventually(ctx, establishedIn).WithArguments(ctx, keyed).Should(BeEmpty())
+		expectExplainedOf(ctx, keyed, "web", both("NotAnnounced NoPeer"))
 		wires := map[string]*wire.Capture{}
 		for _, r := range keyed.Routers() {
 			c, err := keyed.Capture(r.Config().Name)

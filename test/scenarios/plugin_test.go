@@ -110,7 +110,11 @@ var _ = Describe("kubectl herald", func() {
 
 // plugin runs "kubectl herald" as cluster admin.
 func plugin(ctx context.Context, arguments ...string) (string, error) {
-	command := exec.CommandContext(ctx, filepath.Join(site.Dir(), lab.PluginWrapper), arguments...)
+	return pluginOf(ctx, site, arguments...)
+}
+
+func pluginOf(ctx context.Context, l *lab.Lab, arguments ...string) (string, error) {
+	command := exec.CommandContext(ctx, filepath.Join(l.Dir(), lab.PluginWrapper), arguments...)
 	var out, errOut bytes.Buffer
 	command.Stdout, command.Stderr = &out, &errOut
 	err := command.Run()
@@ -125,28 +129,77 @@ func plugin(ctx context.Context, arguments ...string) (string, error) {
 // explained is what explain says of the Service web.
 func explained(ctx context.Context) explain.Explanation {
 	GinkgoHelper()
-	out, err := plugin(ctx, "explain", "service/web", "-o", "json")
+	e, err := explanationOf(ctx, site, "web")
 	Expect(err).NotTo(HaveOccurred())
-	var e explain.Explanation
-	Expect(json.Unmarshal([]byte(out), &e)).To(Succeed())
 	return e
+}
+
+// explanationOf is what explain says of a Service.
+func explanationOf(ctx context.Context, l *lab.Lab, name string) (explain.Explanation, error) {
+	var e explain.Explanation
+	out, err := pluginOf(ctx, l, "explain", "service/"+name, "-o", "json")
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &e)
+	}
+	return e, err
 }
 
 // expectExplained waits until explain says of each node its state and reason; of
 // other nodes nothing is asked.
 func expectExplained(ctx context.Context, want map[string]string, others ...string) {
 	GinkgoHelper()
-	Eventually(ctx, func() map[string]string {
+	expectExplainedOf(ctx, site, "web", want, others...)
+}
+
+// expectExplainedOf is expectExplained of another Service, or on another site.
+func expectExplainedOf(ctx context.Context, l *lab.Lab, name string, want map[string]string, others ...string) {
+	GinkgoHelper()
+	Eventually(ctx, func() (map[string]string, error) {
+		e, err := explanationOf(ctx, l, name)
 		got := map[string]string{}
-		for _, n := range explained(ctx).Nodes {
-			got[n.Name] = strings.TrimSpace(string(n.State) + " " + n.Reason)
+		for _, n := range e.Nodes {
+			got[n.Name] = said(n.Verdict)
 		}
 		for _, name := range others {
 			delete(got, name)
 		}
-		return got
+		return got, err
 	}).Should(Equal(want))
 }
+
+// onAll nodes the same is said.
+func onAll(text string) map[string]string {
+	said := map[string]string{}
+	for _, name := range allNodes {
+		said[name] = text
+	}
+	return said
+}
+
+// expectNoNodeAsked waits until explain says of a Service that it is no node's matter,
+// for this reason.
+func expectNoNodeAsked(ctx context.Context, l *lab.Lab, name, reason string) {
+	GinkgoHelper()
+	Eventually(ctx, explanationOf).WithArguments(ctx, l, name).Should(And(
+		HaveField("State", explain.NotAnnounced), HaveField("Reason", reason), HaveField("Message", Not(BeEmpty())), HaveField("Nodes", BeEmpty())))
+}
+
+// routesExplained are what explain says of a Service's routes from a node, by peer.
+func routesExplained(ctx context.Context, name, nodeName string) (map[string]string, error) {
+	e, err := explanationOf(ctx, site, name)
+	routes := map[string]string{}
+	for _, n := range e.Nodes {
+		for _, r := range n.Routes {
+			if n.Name == nodeName {
+				routes[r.Peer] = said(r.Verdict)
+			}
+		}
+	}
+	return routes, err
+}
+
+// said is a verdict in a word or two.
+func said(v explain.Verdict) string { return strings.TrimSpace(string(v.State) + " " + v.Reason) }
 
 // supportBundle is the files of a support bundle, by their path in it.
 func supportBundle(ctx context.Context) map[string]string {

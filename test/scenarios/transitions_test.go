@@ -50,6 +50,7 @@ var _ = Describe("Truth", func() {
 			g.Expect(toldAbout(ctx, svc, corev1.EventTypeNormal)).To(Equal(normal))
 		}).Should(Succeed())
 		Expect(serviceCondition(ctx, svc, v1alpha1.ConditionAnnounced)).To(HavePrefix("False " + v1alpha1.ReasonNoEndpoint))
+		expectExplained(ctx, onAll("NotAnnounced NoEndpoint"))
 		expectNoReset(ctx)
 	}, SpecTimeout(specTimeout))
 })

@@ -108,6 +108,7 @@ var _ = Describe("Truth", func() {
 			HavePrefix("False ApplyFailed"), ContainSubstring("local system")))
 		Eventually(ctx, nodeStatus).WithArguments(ctx, "node1").Should(HaveField("LastApply", And(
 			HaveField("Outcome", Equal(v1alpha1.ApplyFailed)), HaveField("Error", ContainSubstring("local system")))))
+		expectExplained(ctx, map[string]string{"node1": "Unknown " + v1alpha1.ReasonApplyFailed, "node2": "Announced", "node3": "Announced"})
 		Expect(condition(ctx, "node2", v1alpha1.ConditionProgrammed)).To(HavePrefix("True Applied"))
 		remains(ctx, addr, absence, allNodes...)
 
