@@ -7,6 +7,7 @@ package checks
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -131,14 +132,19 @@ func tooSmall(d exchange.Desired, local netip.Addr) (*exchange.Problem, error) {
 	return &p, nil
 }
 
-// ReversePath is why relayed packets would be dropped on their way in although the
-// device was given rp_filter 2: the kernel takes the greater of that and "all".
+// ReversePath is why relayed IPv4 packets are dropped on their way in although the
+// tunnel gave the device rp_filter 2: the kernel takes the greater of that and "all", so
+// that something has set it back. It keeps nothing off: IPv6 has no such filter, and what
+// comes in after the relay has set it again passes. A device that isn't there yet is
+// none.
 func ReversePath() *exchange.Problem {
-	all, errAll := rpFilter("all")
 	device, errDevice := rpFilter(tunnel.Data)
+	if errors.Is(errDevice, fs.ErrNotExist) {
+		return nil
+	}
+	all, errAll := rpFilter("all")
 	if err := errors.Join(errAll, errDevice); err != nil {
-		p := problem(exchange.ReasonFailed, "rp_filter: %v", err)
-		return &p
+		return &exchange.Problem{Reason: exchange.ReasonFailed, Message: fmt.Sprintf("rp_filter: %v", err)}
 	}
 	return strict(all, device)
 }
@@ -147,8 +153,7 @@ func strict(all, device int) *exchange.Problem {
 	if max(all, device) != 1 {
 		return nil
 	}
-	p := problem(exchange.ReasonRPFilter, "net.ipv4.conf.all.rp_filter is %d and that of %s %d: the kernel takes the greater, 1, and drops every relayed packet; something on this node sets the latter back: set net.ipv4.conf.%s.rp_filter to 2 there", all, tunnel.Data, device, tunnel.Data)
-	return &p
+	return &exchange.Problem{Reason: exchange.ReasonRPFilter, Message: fmt.Sprintf("net.ipv4.conf.all.rp_filter is %d and that of %s %d: the kernel takes the greater, 1, and drops relayed IPv4 packets; the relay sets the latter to 2, and something on this node sets it back again and again: have it set net.ipv4.conf.%s.rp_filter to 2", all, tunnel.Data, device, tunnel.Data)}
 }
 
 // ipv4Conf is of the calling thread's network namespace.

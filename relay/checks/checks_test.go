@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
 
 	"github.com/herald-lb/herald/relay/exchange"
@@ -37,13 +38,33 @@ func TestDataplane(t *testing.T) {
 	}
 }
 
+func TestChainsOfKubeProxy(t *testing.T) {
+	for _, c := range []struct {
+		table, chain string
+		want         bool
+	}{
+		{"kube-proxy", "services", true},
+		{"nat", "KUBE-SERVICES", true},
+		{"filter", "KUBE-SERVICES", true},
+		{"nat", "KUBE-MARK-MASQ", false}, // the kubelet's
+		{"mangle", "KUBE-KUBELET-CANARY", false},
+		{"kube-proxies", "services", false},
+		{"nat", "OLD_KUBE-SERVICES", false},
+		{"herald", "relay", false},
+	} {
+		if got := ofKubeProxy(&nftables.Chain{Name: c.chain, Table: &nftables.Table{Name: c.table}}); got != c.want {
+			t.Errorf("%s %s: %v", c.table, c.chain, got)
+		}
+	}
+}
+
 func TestReversePath(t *testing.T) {
 	for _, c := range []struct {
 		all, device int
 		strict      bool
 	}{{0, 0, false}, {0, 2, false}, {1, 2, false}, {2, 0, false}, {2, 1, false}, {1, 0, true}, {1, 1, true}, {0, 1, true}} {
 		p := strict(c.all, c.device)
-		if (p != nil) != c.strict || p != nil && p.Reason != exchange.ReasonRPFilter {
+		if (p != nil) != c.strict || p != nil && (p.Reason != exchange.ReasonRPFilter || p.Learning || p.PathMTU) {
 			t.Errorf("%+v: %+v", c, p)
 		}
 	}

@@ -1,6 +1,7 @@
 package checks
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/nftables"
@@ -45,10 +46,9 @@ func hasKubeProxy() bool {
 	if err != nil {
 		return false
 	}
-	for _, c := range chains {
-		if c.Table.Name == "kube-proxy" || strings.HasPrefix(c.Name, "KUBE-SERVICES") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(chains, ofKubeProxy)
+}
+
+func ofKubeProxy(c *nftables.Chain) bool {
+	return c.Table.Name == "kube-proxy" || strings.HasPrefix(c.Name, "KUBE-SERVICES")
 }

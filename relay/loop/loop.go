@@ -39,6 +39,8 @@ type Relay struct {
 	known   bool
 	// applied is what is in force; nil: nothing that this process made.
 	applied *rules.Plan
+	// strict is what the last look found of rp_filter.
+	strict *exchange.Problem
 	// lacks are the families whose table couldn't be made.
 	lacks   map[rules.Family]bool
 	counter counter
@@ -140,12 +142,25 @@ func (r *Relay) bring() []exchange.Problem {
 	if w.nothing() || w.desired.Tunnel == (exchange.Tunnel{}) {
 		return append(problems, r.remove()...)
 	}
-	if err := r.apply(w); err != nil {
-		problems = append(problems, kernelProblem(err))
-	} else if p := checks.ReversePath(); p != nil {
+	if p := r.reversePath(); p != nil {
 		problems = append(problems, *p)
 	}
+	if err := r.apply(w); err != nil {
+		problems = append(problems, kernelProblem(err))
+	}
 	return problems
+}
+
+// reversePath asks before apply sets the device's rp_filter again. Once it is mended, and
+// nothing is said of it: a boot's sysctl does that. Twice in a row somebody does it again
+// and again, and drops what is relayed meanwhile.
+func (r *Relay) reversePath() *exchange.Problem {
+	before := r.strict
+	r.strict = checks.ReversePath()
+	if before == nil {
+		return nil
+	}
+	return r.strict
 }
 
 // check asks the machine, unless nothing is desired of it.
@@ -162,7 +177,9 @@ func (r *Relay) apply(w *wish) error {
 	if err != nil {
 		return err
 	}
-	spec := w.tunnel(mtu)
+	// Where less is left only what leaves is relayed. The kernel takes IPv6 off a device
+	// that is smaller.
+	spec := w.tunnel(max(mtu, exchange.MinMTU))
 	devices, err := tunnel.Ensure(spec)
 	if err != nil {
 		return err

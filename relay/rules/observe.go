@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 
 	"github.com/herald-lb/herald/relay/exchange"
 )
@@ -136,13 +137,24 @@ func (k *Kernel) Frontends() ([]exchange.Frontend, error) {
 	return all, nil
 }
 
+// numbered gives an error the number back that it had from the kernel, which the library
+// makes text of: the remedy goes by it.
+func numbered(err error) error {
+	for _, number := range []unix.Errno{unix.EPERM, unix.EACCES, unix.EOPNOTSUPP, unix.EPROTONOSUPPORT, unix.EAFNOSUPPORT} {
+		if before, is := strings.CutSuffix(err.Error(), number.Error()); is {
+			return fmt.Errorf("%s%w", before, number)
+		}
+	}
+	return err
+}
+
 func (k *Kernel) elements(f *family, set string) ([]nftables.SetElement, error) {
 	elements, err := k.conn.GetSetElements(&nftables.Set{Table: &nftables.Table{Name: Table, Family: f.table}, Name: set})
 	if err != nil && strings.Contains(err.Error(), "no such file or directory") {
 		return nil, nil // a set that isn't there holds nothing; the error isn't wrapped
 	}
 	if err != nil {
-		return nil, fmt.Errorf("nftables: set %s: %w", set, err)
+		return nil, fmt.Errorf("nftables: set %s: %w", set, numbered(err))
 	}
 	return elements, nil
 }

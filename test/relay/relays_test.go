@@ -53,8 +53,11 @@ func (n *node) want(d exchange.Desired) {
 // learnedTimeout is short, so that switching off is seen to its end.
 const learnedTimeout = "4s"
 
-// start starts the node's relay.
-func (n *node) start() {
+// start starts the node's relay with the one capability that its container has.
+func (n *node) start() { n.site.t.Helper(); n.startWith("-all,+net_admin") }
+
+// startWith starts it with these capabilities, in setpriv's words.
+func (n *node) startWith(capabilities string) {
 	n.site.t.Helper()
 	var err error
 	if n.log == nil {
@@ -66,9 +69,8 @@ func (n *node) start() {
 		must(n.site.t, err)
 	}
 	n.relay, err = n.box.Start(sandbox.Command{
-		// With the one capability that its container has.
 		Args: []string{
-			"setpriv", "--bounding-set=-all,+net_admin",
+			"setpriv", "--bounding-set=" + capabilities,
 			filepath.Join(n.site.dir, "bin", "herald"), "relay", "--relay-dir", n.dir, "--learned-timeout=" + n.site.learned,
 		}, Stdout: n.log, Stderr: n.log,
 	})
@@ -85,13 +87,19 @@ func (s *site) relays() {
 		n.want(n.desired())
 	}
 	for _, n := range s.nodes {
-		n.until("learning is on", func(r exchange.Report) error {
-			if len(r.Problems) > 0 || !r.Learning || !r.PathMTU {
-				return fmt.Errorf("%+v", r)
-			}
-			return nil
-		})
+		n.learns()
 	}
+}
+
+// learns waits until everything is on, and nothing is wrong.
+func (n *node) learns() {
+	n.site.t.Helper()
+	n.until("learning is on", func(r exchange.Report) error {
+		if len(r.Problems) > 0 || !r.Learning || !r.PathMTU {
+			return fmt.Errorf("%+v", r)
+		}
+		return nil
+	})
 }
 
 func (n *node) until(what string, met func(exchange.Report) error) exchange.Report {
@@ -122,9 +130,17 @@ func (s *site) counters(name string) int {
 	s.t.Helper()
 	sum := 0
 	for _, n := range s.nodes {
-		for _, family := range []string{"ip", "ip6"} {
-			sum += packets(s.t, n.run("nft", "list", "counter", family, "herald", name))
-		}
+		sum += n.counter(name)
+	}
+	return sum
+}
+
+// counter of one node, of both families.
+func (n *node) counter(name string) int {
+	n.site.t.Helper()
+	sum := 0
+	for _, family := range []string{"ip", "ip6"} {
+		sum += packets(n.site.t, n.run("nft", "list", "counter", family, "herald", name))
 	}
 	return sum
 }
