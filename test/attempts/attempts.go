@@ -4,8 +4,8 @@
 //
 //	var _ = ReportAfterSuite("failures", attempts.Print)
 //
-// Where HERALD_LOGS names a directory it writes there what such a spec logged, all attempts
-// of it in one file.
+// Where HERALD_LOGS names a directory it writes there how such a spec failed and what it
+// logged, all attempts of it in one file.
 package attempts
 
 import (
@@ -49,7 +49,7 @@ func Print(report types.Report) {
 				ginkgo.Fail(err.Error())
 			}
 		}
-		for _, f := range append([]types.AdditionalFailure{{State: spec.State, Failure: spec.Failure}}, spec.AdditionalFailures...) {
+		for _, f := range failuresOf(spec) {
 			if f.Failure.IsZero() {
 				continue
 			}
@@ -67,6 +67,11 @@ func Print(report types.Report) {
 	}
 }
 
+// failuresOf all attempts; the first is the spec's own, if it failed.
+func failuresOf(spec types.SpecReport) []types.AdditionalFailure {
+	return append([]types.AdditionalFailure{{State: spec.State, Failure: spec.Failure}}, spec.AdditionalFailures...)
+}
+
 // noName is what a file's name here doesn't have.
 var noName = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
@@ -76,5 +81,12 @@ func keep(dir string, spec types.SpecReport) error {
 	}
 	name := noName.ReplaceAllString(spec.FullText(), "-")
 	name = name[:min(len(name), 100)]
-	return os.WriteFile(filepath.Join(dir, name+".log"), []byte(spec.CombinedOutput()), 0o644)
+	var text strings.Builder
+	for _, f := range failuresOf(spec) {
+		if !f.Failure.IsZero() {
+			fmt.Fprintf(&text, "%s\n%s\n\n", f.Failure.Location, f.Failure.Message)
+		}
+	}
+	text.WriteString(spec.CombinedOutput())
+	return os.WriteFile(filepath.Join(dir, name+".log"), []byte(text.String()), 0o644)
 }
