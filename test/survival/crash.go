@@ -145,14 +145,24 @@ func (s *site) booted(ctx context.Context, node string) error {
 	return s.waitRoutes(ctx, s.nodes...)
 }
 
-// lost is what follows a crash: Kubernetes calls the node NotReady, and its pods are no
-// endpoints any more.
+// lost is what follows a crash: Kubernetes calls the node NotReady, its pods are no
+// endpoints any more, and kube-proxies know it.
 func (s *site) lost(ctx context.Context, node string) error {
 	if err := s.crash(ctx, node); err != nil {
 		return err
 	}
-	return s.waitEndpoints(ctx, s.others(node)...)
+	if err := s.waitEndpoints(ctx, s.others(node)...); err != nil {
+		return err
+	}
+	return wait.Until(ctx, "no new connection goes to the pods of "+node, rollout, func(ctx context.Context) (bool, error) {
+		all, err := s.open(ctx, probes)
+		closeAll(all)
+		return err == nil, err
+	})
 }
+
+// probes are opened to see whether all new connections are answered.
+const probes = 200
 
 // waitEndpoints waits until the Services' endpoints are the pods on these nodes, or on
 // all, and all of them are ready.

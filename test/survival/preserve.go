@@ -29,6 +29,9 @@ func (s *site) preserve(ctx context.Context, on bool) error {
 	for _, n := range s.cluster.Nodes() {
 		what := fmt.Sprintf("the relay of %s learns: %t", n.Name(), on)
 		err := wait.Until(ctx, what, wait.BringUp, func(ctx context.Context) (bool, error) {
+			if n.Box() == nil {
+				return false, fmt.Errorf("%s is without power", n.Name())
+			}
 			text, err := n.Box().Run(ctx, "cat", exchange.DefaultDir+"/"+exchange.ReportFile)
 			if err != nil {
 				return false, err
