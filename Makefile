@@ -115,18 +115,18 @@ thirdparty-cluster: thirdparty ## Build also what only a real cluster runs: kube
 ## Test
 .PHONY: unit
 unit: ## The quick part: no root, no lab, under a minute warm.
-	go test -json -short ./... | go run ./test/tally
+	go run ./test/tally go test -json -short ./...
 
 # Ginkgo's time is up first, so that its report comes; go ends what still runs after its own
 # and a tenth more.
 .PHONY: test
 test: deps thirdparty build ## Everything: unit, goldens on real FRR, envtest, scenarios on the lab (root).
 	go build -o bin/ginkgo github.com/onsi/ginkgo/v2/ginkgo
-	HERALD_REQUIRE_LAB=1 HERALD_LOGS='$(CURDIR)/dist/failed' HERALD_GINKGO='$(CURDIR)/bin/ginkgo --procs=2 --output-interceptor-mode=none --timeout=42m' go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./... | go run ./test/tally -save dist/tally/test -again "HERALD_REQUIRE_LAB=1 go test -json -timeout 15m -count=1 -exec '$(CURDIR)/test/exec.sh'"
+	HERALD_REQUIRE_LAB=1 HERALD_LOGS='$(CURDIR)/dist/failed' HERALD_GINKGO='$(CURDIR)/bin/ginkgo --procs=2 --output-interceptor-mode=none --timeout=42m' go run ./test/tally -save dist/tally/test -again "go test -json -timeout 15m -count=1 -exec '$(CURDIR)/test/exec.sh'" go test -json -timeout 45m -count=1 -p 2 -exec '$(CURDIR)/test/exec.sh' ./test/scenarios ./...
 
 .PHONY: e2e
 e2e: deps thirdparty-cluster $(HELM) ## Herald installed (kustomize, Helm, OLM's bundle), upgraded, removed on a real cluster on this machine (root).
-	HERALD_REQUIRE_LAB=1 HERALD_LOGS='$(CURDIR)/dist/failed' HERALD_HELM=$(HELM) go test -json -tags e2e -timeout 25m -count=1 -p 1 ./test/cluster ./test/e2e | go run ./test/tally -may-skip -save dist/tally/e2e -again 'HERALD_REQUIRE_LAB=1 go test -json -tags e2e -timeout 15m -count=1'
+	HERALD_REQUIRE_LAB=1 HERALD_LOGS='$(CURDIR)/dist/failed' HERALD_HELM=$(HELM) go run ./test/tally -may-skip -save dist/tally/e2e -again 'go test -json -tags e2e -timeout 15m -count=1' go test -json -tags e2e -timeout 25m -count=1 -p 1 ./test/cluster ./test/e2e
 
 .PHONY: survival
 survival: deps thirdparty-cluster ## Connections that break when nodes come and go, on a real cluster; SURVIVAL='-proxy nftables -events drain' measures less (root).

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -30,14 +29,14 @@ var seeded = regexp.MustCompile(`(?i)\bseed\b`)
 // tryAgain runs what failed once more by the command, to which "-run PATTERN PACKAGE" is
 // added. What then passes counts as passed, and is named as flaked.
 func (t *tally) tryAgain(command string, out io.Writer) error {
-	if t.broken > 0 || len(t.failed) > mostAgain {
-		return nil
-	}
+	few := t.broken == 0 && len(t.failed) <= mostAgain
 	for _, f := range t.failed {
-		if f.leaves.failed == 0 || t.crashed[f.pkg] || seeded.MatchString(f.output) {
+		if !few || f.leaves.failed == 0 || t.crashed[f.pkg] || seeded.MatchString(f.output) {
+			fmt.Fprintf(out, "--- FAIL %s %s\n%s", f.pkg, f.name, f.output)
 			continue
 		}
-		fmt.Fprintf(out, "tally: once more: %s %s\n", f.pkg, f.name)
+		// No line of it begins like one of a test that has failed for good.
+		fmt.Fprintf(out, "tally: once more: %s %s, which said:\n%s", f.pkg, f.name, quoted(f.output))
 		second, err := runAgain(command, f, out)
 		if err != nil {
 			return err
@@ -57,21 +56,14 @@ var crash = regexp.MustCompile(`^(panic|fatal error): `)
 
 func runAgain(command string, f failedTest, out io.Writer) (*tally, error) {
 	run := exec.Command("sh", "-c", command+` "$@"`, "sh", "-run", "^"+f.name+"$", f.pkg)
-	run.Stderr = os.Stderr
-	pipe, err := run.StdoutPipe()
+	second := newTally()
+	status, err := second.follow(run, out)
 	if err != nil {
 		return nil, err
 	}
-	if err := run.Start(); err != nil {
-		return nil, err
-	}
-	second := newTally()
-	if err := second.read(pipe, out); err != nil {
-		return nil, err
-	}
 	// It fails when the test does, which the events have told, and when nothing ran.
-	if err := run.Wait(); err != nil && second.total.failed == 0 {
-		second.fail("%s %s: %v", f.pkg, f.name, err)
+	if status != nil && second.total.failed == 0 {
+		second.fail("%s %s: %v", f.pkg, f.name, status)
 	}
 	return second, nil
 }
@@ -89,6 +81,14 @@ func (t *tally) remember(e event, x *test, c counts) {
 	if x.specs == nil { // a suite tries its specs again itself
 		f.leaves.add(c)
 	}
+}
+
+func quoted(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("| " + strings.TrimSuffix(line, "\n") + "\n")
+	}
+	return b.String()
 }
 
 func oneLine(text string) string {

@@ -1,19 +1,19 @@
-// Command tally reads the output of "go test -json" and ends with one line that
-// counts: "N passed, N failed, N skipped". Ginkgo suites count by their specs,
-// table tests by their leaves. The output of what failed, and the reason of
-// everything that was skipped, is printed in full; the rest is one line a
-// package. Lines that begin with "FAILED " or "FLAKED " (passed at a later
-// attempt) are repeated before the last one. Its exit status is 1 when anything failed, or
-// when nothing ran: neither in all nor in a package that has tests or in a Ginkgo suite.
+// Command tally runs "go test -json" and ends with one line that counts:
+// "N passed, N failed, N skipped". Ginkgo suites count by their specs, table tests by
+// their leaves. The output of what failed, and the reason of everything that was
+// skipped, is printed in full; the rest is one line a package. Lines that begin with
+// "FAILED " or "FLAKED " (passed at a later attempt) are repeated before the last one.
+// Its exit status is 1 when anything failed, or when nothing ran: neither in all nor in a
+// package that has tests or in a Ginkgo suite; or when the command failed and no test did.
 //
-//	go test -json ./... | tally -save FILE    also keeps the counts in FILE
-//	go test -json ./... | tally -again 'go test -json'
-//	                                          also runs what failed once more: what passes then
-//	                                          is FLAKED. Not more than three tests, none whose failure
-//	                                          names a seed (it has found something), and no Ginkgo
-//	                                          suite, which does so itself
-//	go test -json ./... | tally -may-skip     all of it skipped is no failure
-//	tally -sum FILE...                        one line: the sum of what was kept
+//	tally -save FILE go test -json ./...    also keeps the counts in FILE
+//	tally -again 'go test -json' go test -json ./...
+//	                                        also runs what failed once more: what passes then is
+//	                                        FLAKED, and no failure. Not more than three tests, none
+//	                                        whose failure names a seed (it has found something), and
+//	                                        no Ginkgo suite, which does so itself
+//	tally -may-skip go test -json ./...     all of it skipped is no failure
+//	tally -sum FILE...                      one line: the sum of what was kept
 package main
 
 import (
@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 )
 
 func main() {
@@ -38,10 +39,7 @@ func main() {
 	if *sum {
 		err = t.load(flag.Args())
 	} else {
-		err = t.read(os.Stdin, os.Stdout)
-		if err == nil && *again != "" {
-			err = t.tryAgain(*again, os.Stdout)
-		}
+		err = t.run(flag.Args(), *again, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "tally:", err)
@@ -57,6 +55,46 @@ func main() {
 	if !well {
 		os.Exit(1)
 	}
+}
+
+// run counts what the command's events tell. That the command itself fails is told by
+// them too; where they don't, something else is wrong.
+func (t *tally) run(command []string, again string, out io.Writer) error {
+	if len(command) == 0 {
+		return errors.New("no command is given: tally [-again COMMAND] go test -json ./...")
+	}
+	t.hold = again != ""
+	status, err := t.follow(exec.Command(command[0], command[1:]...), out)
+	if err != nil {
+		return err
+	}
+	if status != nil && t.broken == 0 && len(t.failed) == 0 && t.total.failed == 0 {
+		t.fail("%s: %v, and no test failed", command[0], status)
+	}
+	// Go exits with 1 when a test fails. Whatever else it says, some of them didn't run.
+	if exit := (*exec.ExitError)(nil); errors.As(status, &exit) && exit.ExitCode() != 1 {
+		t.fail("%s: %v", command[0], status)
+	}
+	if again != "" {
+		return t.tryAgain(again, out)
+	}
+	return nil
+}
+
+// follow reads a command's events; status is how it ended.
+func (t *tally) follow(run *exec.Cmd, out io.Writer) (status, err error) {
+	run.Stderr = os.Stderr
+	pipe, err := run.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := run.Start(); err != nil {
+		return nil, err
+	}
+	if err := t.read(pipe, out); err != nil {
+		return nil, err
+	}
+	return run.Wait(), nil
 }
 
 // event is one line of "go test -json" (see "go doc test2json").

@@ -38,7 +38,8 @@ type tally struct {
 	failed   []failedTest    // see again.go
 	crashed  map[string]bool // packages
 	maySkip  bool
-	broken   int // packages that failed outside of a test (a build error, a panic, a time-out), or passed without any
+	hold     bool // what failed may pass yet: its output waits for that
+	broken   int  // packages that failed outside of a test (a build error, a panic, a time-out), or passed without any
 }
 
 func newTally() *tally {
@@ -96,7 +97,11 @@ func (t *tally) end(e event, out io.Writer) {
 	p.add(c)
 	t.packages[e.Package] = p
 	if e.Action == "fail" {
-		fmt.Fprintf(out, "--- FAIL %s %s\n%s", e.Package, e.Test, x.output.String())
+		if t.hold {
+			fmt.Fprintf(out, "failed, more at the end: %s %s\n", e.Package, e.Test)
+		} else {
+			fmt.Fprintf(out, "--- FAIL %s %s\n%s", e.Package, e.Test, x.output.String())
+		}
 		t.remember(e, x, c)
 	}
 	if e.Action == "skip" && !x.children {

@@ -34,7 +34,7 @@ func (b *Box) Dial(ctx context.Context, network, address string) (net.Conn, erro
 	var conn net.Conn
 	err := b.InNetwork(func() error {
 		var err error
-		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+		conn, err = (&net.Dialer{KeepAlive: -1}).DialContext(ctx, network, address)
 		return err
 	})
 	return conn, err
