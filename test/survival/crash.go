@@ -18,13 +18,14 @@ import (
 	"github.com/herald-lb/herald/test/survival/flow"
 )
 
-// Told is how those learned it whose state died with a node. The first packet that
+// Told is how those TCP connections learned it whose state died with a node. The first packet that
 // another node gets makes it ask who has the connection; when nobody says so for 0.75 s its
 // relay has the client told, before its second packet. TCP sends that when its time-out is
 // over again; and before the first one the routers' hold time passes.
 type Told struct {
 	// State connections had their state on the node; Pods had it elsewhere, and their
-	// pod there: a dead pod's connections nobody can tell.
+	// pod there: a dead pod's connections nobody can tell. (QUIC's clients are told by a
+	// server that doesn't know them, if at all.)
 	State int `json:"state"`
 	Pods  int `json:"pods"`
 	// After the first and the second packet that another node can have got, those that
@@ -100,11 +101,14 @@ func (s *site) rerouted(ctx context.Context, r router.Router, family router.Fami
 }
 
 // told sums up what the connections of a dead node learned.
-func told(all []*connection, dependents map[string]dependence) *Told {
+func told(all []*connection, dependents map[tuple]dependence) *Told {
 	t := &Told{}
 	var first, second []time.Duration
 	for _, c := range all {
-		switch dependents[c.Local.String()] {
+		if c.Protocol != flow.TCP {
+			continue
+		}
+		switch dependents[c.tuple()] {
 		case byPod:
 			t.Pods++
 		case byState:

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/herald-lb/herald/test/survival/flow"
 )
 
 // dependence is why a connection can't do without a node.
@@ -20,13 +23,21 @@ const (
 	byPod
 )
 
-// dependents are the client's ends of the connections that can't do without a node.
-func (s *site) dependents(ctx context.Context, node string) (map[string]dependence, error) {
+// tuple is what tells a connection apart: a client's port may be that of several, to
+// other addresses or by another protocol.
+type tuple struct{ protocol, client, service string }
+
+func (c *connection) tuple() tuple {
+	return tuple{c.Protocol, c.Local.String(), c.Remote.String()}
+}
+
+// dependents are the connections that can't do without a node.
+func (s *site) dependents(ctx context.Context, node string) (map[tuple]dependence, error) {
 	pods, err := s.podAddresses(ctx, node)
 	if err != nil {
 		return nil, err
 	}
-	ends := map[string]dependence{}
+	all := map[tuple]dependence{}
 	for _, n := range s.cluster.Nodes() {
 		if n.Box() == nil { // without power
 			continue
@@ -37,18 +48,18 @@ func (s *site) dependents(ctx context.Context, node string) (map[string]dependen
 				return nil, fmt.Errorf("%s: %w", n.Name(), err)
 			}
 			for line := range strings.Lines(out) {
-				client, server := endsOf(line)
+				t, server := connectionOf(line)
 				switch {
-				case client == "":
+				case t == tuple{}:
 				case n.Name() == node:
-					ends[client] = byState
-				case slices.Contains(pods, server) && ends[client] == 0:
-					ends[client] = byPod
+					all[t] = byState
+				case slices.Contains(pods, server) && all[t] == 0:
+					all[t] = byPod
 				}
 			}
 		}
 	}
-	return ends, nil
+	return all, nil
 }
 
 // podAddresses are those of the workload's pods on a node.
@@ -76,27 +87,26 @@ func (s *site) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return list.Items, err
 }
 
-// endsOf a line of conntrack -L: the client's as net.Addr prints it, and the address
-// that answers. A line of something else has none.
-func endsOf(line string) (client, server string) {
-	var source, sourcePort string
-	for field := range strings.FieldsSeq(line) {
-		if value, ok := strings.CutPrefix(field, "src="); ok {
-			if source == "" {
-				source = value
-			} else {
-				server = value
-			}
-		}
-		if value, ok := strings.CutPrefix(field, "sport="); ok && sourcePort == "" {
-			sourcePort = value
+// connectionOf a line of conntrack -L, and the address that answers it. A line of
+// something else has none.
+func connectionOf(line string) (t tuple, server string) {
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return t, ""
+	}
+	values := map[string][]string{} // of both directions, the client's first
+	for _, field := range fields {
+		if name, value, ok := strings.Cut(field, "="); ok {
+			values[name] = append(values[name], value)
 		}
 	}
-	if source == "" || sourcePort == "" {
-		return "", ""
+	protocol := map[string]string{"tcp": flow.TCP, "udp": flow.QUIC}[fields[0]]
+	if protocol == "" || len(values["src"]) != 2 || len(values["dst"]) != 2 || len(values["sport"]) != 2 || len(values["dport"]) != 2 {
+		return t, ""
 	}
-	if strings.Contains(source, ":") {
-		source = "[" + source + "]"
-	}
-	return source + ":" + sourcePort, server
+	return tuple{
+		protocol,
+		net.JoinHostPort(values["src"][0], values["sport"][0]),
+		net.JoinHostPort(values["dst"][0], values["dport"][0]),
+	}, values["src"][1]
 }

@@ -74,7 +74,7 @@ func (s *site) leaveQuietly(ctx context.Context, node string) error {
 		return err
 	}
 	for _, c := range s.connections {
-		if dependents[c.Local.String()] != 0 {
+		if dependents[c.tuple()] != 0 {
 			c.ended = true
 			if fate, _, why := c.Fate(patience); fate != flow.Alive {
 				return fmt.Errorf("%s connection from %s is %s before its client ended it: %w", c.Protocol, c.Local, fate, why)

@@ -100,7 +100,7 @@ func (s *site) measure(ctx context.Context, e event, connections int) (_ *Result
 		return nil, err
 	}
 	for _, c := range all {
-		if dependents[c.Local.String()] == byState {
+		if dependents[c.tuple()] == byState {
 			result.Owned++
 		}
 	}
@@ -143,7 +143,7 @@ func late(ctx context.Context, all []*connection) int {
 }
 
 // sum counts what has become of the connections, as long as they are open.
-func (r *Result) sum(all []*connection, dependents map[string]dependence, requests *Requests) {
+func (r *Result) sum(all []*connection, dependents map[tuple]dependence, requests *Requests) {
 	for _, f := range count(all) {
 		r.Fates = append(r.Fates, f)
 	}
@@ -155,7 +155,7 @@ func (r *Result) sum(all []*connection, dependents map[string]dependence, reques
 	for _, c := range all {
 		if c.ended {
 			r.Ended++
-		} else if fate, _, _ := c.Fate(patience); fate != flow.Alive && dependents[c.Local.String()] == 0 {
+		} else if fate, _, _ := c.Fate(patience); fate != flow.Alive && dependents[c.tuple()] == 0 {
 			r.Foreign++
 		}
 	}

@@ -61,7 +61,7 @@ func main() {
 // them too; where they don't, something else is wrong.
 func (t *tally) run(command []string, again string, out io.Writer) error {
 	if len(command) == 0 {
-		return errors.New("no command is given: tally [-again COMMAND] go test -json ./...")
+		return errors.New("no command is given, such as: go test -json")
 	}
 	t.hold = again != ""
 	status, err := t.follow(exec.Command(command[0], command[1:]...), out)

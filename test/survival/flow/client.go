@@ -39,8 +39,8 @@ type Dial func(ctx context.Context, network string) (net.Conn, error)
 // Conn is one connection that sends a message each Interval and waits for its echo.
 type Conn struct {
 	Protocol string
-	// Local is the client's end.
-	Local net.Addr
+	// Local is the client's end, Remote the Service's.
+	Local, Remote net.Addr
 
 	socket   net.Conn
 	id       [idBytes]byte
@@ -65,7 +65,7 @@ func Open(ctx context.Context, protocol string, interval time.Duration, dial Dia
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{Protocol: protocol, Local: socket.LocalAddr(), socket: socket, interval: interval}
+	c := &Conn{Protocol: protocol, Local: socket.LocalAddr(), Remote: socket.RemoteAddr(), socket: socket, interval: interval}
 	if _, err := rand.Read(c.id[:]); err != nil {
 		return nil, err
 	}
