@@ -33,18 +33,23 @@ The exit code is 1 if a route that is shown is not announced.`,
 	command.Flags().StringVar(&node, "node", "", "routes of this node only")
 	command.Flags().StringVar(&service, "service", "", "routes of this Service only: NAME, or NAMESPACE/NAME")
 	q.ask = func(_ context.Context, in explain.Input) (answer, error) {
-		routes, err := explain.Routes(in, node)
+		list, err := explain.Routes(in, node)
 		if err != nil {
 			return answer{}, err
 		}
 		if service != "" {
 			namespace, name := q.input.serviceName(service)
-			routes = slices.DeleteFunc(routes, func(r explain.Route) bool { return !slices.Contains(r.Services, namespace+"/"+name) })
+			list.Routes = slices.DeleteFunc(list.Routes, func(r explain.Route) bool { return !slices.Contains(r.Services, namespace+"/"+name) })
 		}
 		return answer{
-			data:  routes,
-			print: func(out io.Writer, style style) error { return printRoutes(out, style, routes) },
-			found: slices.ContainsFunc(routes, func(r explain.Route) bool { return r.State != explain.Announced }),
+			data: list,
+			print: func(out io.Writer, style style) error {
+				if err := printRoutes(out, style, list.Routes); err != nil {
+					return err
+				}
+				return printUnnamed(out, style, list.Unnamed)
+			},
+			found: slices.ContainsFunc(list.Routes, func(r explain.Route) bool { return r.State != explain.Announced }),
 		}, nil
 	}
 	return command
@@ -82,6 +87,36 @@ func printRoutes(out io.Writer, style style, routes []explain.Route) error {
 		}
 	}
 	return t.print(out)
+}
+
+// printUnnamed says what the table doesn't.
+func printUnnamed(out io.Writer, style style, unnamed []explain.Unnamed) error {
+	tell := func(format string, args ...any) error {
+		for i, line := range wrap(printable(fmt.Sprintf(format, args...)), max(style.width-2, 0)) {
+			if i > 0 {
+				line = "  " + line
+			}
+			if _, err := fmt.Fprintln(out, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, more := range unnamed {
+		if more.Kept > 0 {
+			if err := tell("%s drains, and still announces %s more than BGPNode %s names, as no other node can (status.drain.lastHolderOf): their routes are not shown",
+				more.Node, count(more.Kept, "Service"), more.Node); err != nil {
+				return err
+			}
+		}
+		if more.HeldBack > 0 {
+			if err := tell("%s holds back %s more than BGPNode %s names, until its dataplane serves them (status.heldBack): their routes are shown as if they were announced",
+				more.Node, count(more.HeldBack, "Service"), more.Node); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func attributesText(a explain.Attributes) string {

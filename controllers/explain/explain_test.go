@@ -71,6 +71,13 @@ func newSite() *site {
 	return s
 }
 
+// share has another Service share the address.
+func (s *site) share() {
+	twin, slice := s.service.DeepCopy(), s.slice.DeepCopy()
+	twin.Name, slice.Name, slice.Labels = "twin", "twin-1", map[string]string{discoveryv1.LabelServiceName: "twin"}
+	s.in.Objects.Services, s.in.Objects.Slices = append(s.in.Objects.Services, twin), append(s.in.Objects.Slices, slice)
+}
+
 // preserve has a FlowPolicy select the Service.
 func (s *site) preserve() {
 	s.service.Spec.Ports = []corev1.ServicePort{{Port: 443}}
@@ -355,10 +362,92 @@ func TestRoutesHaveTheirAttributes(t *testing.T) {
 			Communities: []string{"64512:1"}, LargeCommunities: []string{"64512:1:2"}, MED: ptr.To[uint32](7), Prepend: 2,
 		},
 	}}
-	if diff := cmp.Diff(want, routes); diff != "" {
+	if diff := cmp.Diff(&explain.RouteList{Routes: want}, routes); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := explain.Routes(s.in, "n3"); err == nil {
 		t.Error("a node that there isn't has routes")
+	}
+}
+
+// TestRoutesThatGatesHoldBack: what the node doesn't announce yet is no announced route;
+// a prefix is held back where it is for all of its Services.
+func TestRoutesThatGatesHoldBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*site)
+		want   explain.Verdict
+	}{
+		"nothing": {func(*site) {}, explain.Verdict{State: explain.Announced}},
+		"the dataplane": {
+			func(s *site) {
+				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 1, Services: []string{"shop/web"}}
+			},
+			explain.Verdict{State: explain.NotAnnounced, Reason: "GateClosed"},
+		},
+		"the dataplane, of another Service": {
+			func(s *site) {
+				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 1, Services: []string{"shop/other"}}
+			},
+			explain.Verdict{State: explain.Announced},
+		},
+		"the dataplane, of one of two that share the address": {
+			func(s *site) {
+				s.share()
+				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 1, Services: []string{"shop/web"}}
+			},
+			explain.Verdict{State: explain.Announced},
+		},
+		"the dataplane, of both that share the address": {
+			func(s *site) {
+				s.share()
+				s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 2, Services: []string{"shop/twin", "shop/web"}}
+			},
+			explain.Verdict{State: explain.NotAnnounced, Reason: "GateClosed"},
+		},
+		"the relay": {
+			func(s *site) {
+				s.preserve()
+				s.reported.Status.Issues = []v1alpha1.NodeIssue{{Kind: "Node", Name: "n1", Reason: v1alpha1.ReasonRelayPending, Message: "wait"}}
+			},
+			explain.Verdict{State: explain.NotAnnounced, Reason: "RelayPending"},
+		},
+		"the relay, of what isn't preserved": {
+			func(s *site) {
+				s.reported.Status.Issues = []v1alpha1.NodeIssue{{Kind: "Node", Name: "n1", Reason: v1alpha1.ReasonRelayPending, Message: "wait"}}
+			},
+			explain.Verdict{State: explain.Announced},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite()
+			test.change(s)
+			list, err := explain.Routes(s.in, "n1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(list.Routes) != 1 || list.Routes[0].State != test.want.State || list.Routes[0].Reason != test.want.Reason || len(list.Unnamed) > 0 {
+				t.Errorf("got %+v, want one route, %+v", list, test.want)
+			}
+		})
+	}
+}
+
+// TestRoutesCountWhatNodesDoNotName: a node names 64 of the Services that it keeps or
+// holds back.
+func TestRoutesCountWhatNodesDoNotName(t *testing.T) {
+	s := newSite()
+	s.reported.Status.Drain = keeping65()
+	s.reported.Status.HeldBack = &v1alpha1.HeldBack{Total: 70, Services: make([]string, 64)}
+	list, err := explain.Routes(s.in, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]explain.Unnamed{{Node: "n1", Kept: 1, HeldBack: 6}}, list.Unnamed); diff != "" {
+		t.Error(diff)
+	}
+	s.reported.Status.Drain.Stage = v1alpha1.DrainGracefulShutdown // everything is announced yet
+	s.reported.Status.HeldBack = nil
+	if list, err = explain.Routes(s.in, ""); err != nil || len(list.Unnamed) > 0 {
+		t.Error(list.Unnamed, err)
 	}
 }

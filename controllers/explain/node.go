@@ -96,15 +96,11 @@ func (v *view) service(service *snapshot.Service) Node {
 		n.Verdict = v.drains()
 		return n
 	}
-	if v.holdsBack(service.Key) {
-		n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyGateClosed), Message: cmp.Or(v.refused(service.Key), compile.WhyGateClosed.OnNode())}
+	if held := v.heldBack(service); held.Reason != "" {
+		n.Verdict = held
 		return n
 	}
 	if v.policy.Relays(v.subject(service)) {
-		if v.saysOfItself(v1alpha1.ReasonRelayPending) != "" {
-			n.Verdict = Verdict{State: NotAnnounced, Reason: string(compile.WhyRelayPending), Message: compile.WhyRelayPending.OnNode()}
-			return n
-		}
 		if late := v.saysOfItself(v1alpha1.ReasonRelayTimedOut); late != "" {
 			n.Notes = append(n.Notes, fmt.Sprintf("BGPNode %s: %s: %s", v.name, v1alpha1.ReasonRelayTimedOut, late))
 		}
@@ -119,9 +115,36 @@ func (v *view) service(service *snapshot.Service) Node {
 	return n
 }
 
-// holdsBack says whether the node's agent reports that it holds a Service back until
-// its dataplane serves: no object tells that otherwise.
-func (v *view) holdsBack(service types.NamespacedName) bool {
+// heldBack is the verdict on a Service that a gate of the node holds back; zero: none does.
+// No object tells that but the node's own report.
+func (v *view) heldBack(service *snapshot.Service) Verdict {
+	switch {
+	case v.namesHeldBack(service.Key):
+		return Verdict{State: NotAnnounced, Reason: string(compile.WhyGateClosed), Message: cmp.Or(v.refused(service.Key), compile.WhyGateClosed.OnNode())}
+	case v.saysOfItself(v1alpha1.ReasonRelayPending) != "" && v.policy.Relays(v.subject(service)):
+		return Verdict{State: NotAnnounced, Reason: string(compile.WhyRelayPending), Message: compile.WhyRelayPending.OnNode()}
+	}
+	return Verdict{}
+}
+
+// allHeldBack is heldBack of a prefix: where one of its Services isn't held back, it is
+// announced for that one.
+func (v *view) allHeldBack(needs []compile.Need) (verdict Verdict) {
+	for _, need := range needs {
+		service := v.snapshot.Services.Get(need.Service)
+		if service == nil {
+			return Verdict{}
+		}
+		if verdict = v.heldBack(service); verdict.Reason == "" {
+			return Verdict{}
+		}
+	}
+	return verdict
+}
+
+// namesHeldBack says whether the node's agent reports that it holds a Service back until
+// its dataplane serves.
+func (v *view) namesHeldBack(service types.NamespacedName) bool {
 	return v.reported != nil && v.reported.Status.HeldBack != nil && slices.Contains(v.reported.Status.HeldBack.Services, service.String())
 }
 
@@ -162,8 +185,8 @@ func (v *view) hasWithdrawn(service types.NamespacedName) bool {
 // it keeps: where it keeps more than it names, that is Unknown, unless another node
 // announces it (settleHolders).
 func (v *view) drains() Verdict {
-	if held := v.reported.Status.Drain.LastHolderOf; held != nil && int(held.Total) > len(held.Services) {
-		return unnamedHolder(v.name, held)
+	if unnamedOf(v.reported).Kept > 0 {
+		return unnamedHolder(v.name, v.reported.Status.Drain.LastHolderOf)
 	}
 	return withdrawn()
 }
@@ -207,6 +230,7 @@ func (v *view) toPeers(vrf string, family frrtemplates.Family, network frrtempla
 	for _, need := range needs {
 		services = append(services, need.Service.String())
 	}
+	held := v.allHeldBack(needs)
 	var routes []Route
 	for _, peer := range v.policy.Peers {
 		if peer.VRF != vrf || !slices.Contains(peer.Families, family) {
@@ -219,6 +243,9 @@ func (v *view) toPeers(vrf string, family frrtemplates.Family, network frrtempla
 		route := v.toPeer(peer.Name)
 		route.Prefix, route.VRF, route.Services = network.Prefix.String(), vrf, services
 		route.Attributes = attributes(entry, class.Entries[0].Bandwidth)
+		if held.Reason != "" {
+			route.Verdict = held
+		}
 		routes = append(routes, route)
 	}
 	return routes

@@ -41,6 +41,24 @@ type Node struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// RouteList is what nodes announce.
+type RouteList struct {
+	Routes []Route `json:"routes"`
+	// Unnamed are the nodes of which more is announced, or less, than the routes say.
+	Unnamed []Unnamed `json:"unnamed,omitempty"`
+}
+
+// Unnamed counts the Services that a node reports without naming them.
+type Unnamed struct {
+	Node string `json:"node"`
+	// Kept: the node drains, and goes on announcing so many more Services, as no other
+	// node can. Routes has nothing of them.
+	Kept int `json:"kept,omitempty"`
+	// HeldBack: the node's dataplane doesn't serve so many more Services yet. Routes has
+	// them as if they were announced.
+	HeldBack int `json:"heldBack,omitempty"`
+}
+
 // Route is one prefix and one peer of a node.
 type Route struct {
 	Node   string `json:"node"`

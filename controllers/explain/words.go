@@ -56,7 +56,7 @@ func unnamedHolder(node string, held *v1alpha1.HeldServices) Verdict {
 
 // unnamed notes that a node holds back more Services than its BGPNode names.
 func unnamed(reported *v1alpha1.BGPNode) []string {
-	if reported == nil || reported.Status.HeldBack == nil || int(reported.Status.HeldBack.Total) <= len(reported.Status.HeldBack.Services) {
+	if unnamedOf(reported).HeldBack == 0 {
 		return nil
 	}
 	return []string{fmt.Sprintf("BGPNode %s: GateClosed: the node holds back %d Services until its dataplane serves them, maybe this one too: look at kube-proxy on the node",
