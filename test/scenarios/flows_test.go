@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -89,9 +90,21 @@ var _ = Describe("Connections and the set of nodes", func() {
 			return relayed, err
 		}).Should(BeNumerically(">", 0))
 
-		By("a node boots without its relay: it is announced all the same, and says so until the relay is there")
+		By("a node boots without its relay: it waits for it, and explain says so")
 		closeFlows(flows) // those of a node without power break
 		Expect(own.Reboot(ctx, "node2", node.Relay)).To(Succeed())
+		Eventually(issuesOf).WithArguments(ctx, own, "node2").WithPolling(20 * time.Millisecond).Should(
+			ContainElement(HaveField("Reason", v1alpha1.ReasonRelayPending)))
+		// The agent waits for some seconds: it stands still, so that explain needn't be as fast.
+		agent := own.Node("node2").Container(node.Agent).Process()
+		agent.Signal(syscall.SIGSTOP)
+		defer agent.Signal(syscall.SIGCONT) // where the spec fails meanwhile
+		expectExplainedOf(ctx, own, "flows", map[string]string{
+			"node1": "Announced", "node2": "NotAnnounced " + v1alpha1.ReasonRelayPending, "node3": "Announced"})
+		kernelsHave(ctx, own, addrs, "node1", "node3")
+		agent.Signal(syscall.SIGCONT)
+
+		By("it is announced all the same, and says so until the relay is there")
 		timedOut := ContainElement(HaveField("Reason", v1alpha1.ReasonRelayTimedOut))
 		Eventually(issuesOf).WithArguments(ctx, own, "node2").Should(timedOut)
 		kernelsHave(ctx, own, addrs, allNodes...)

@@ -8,15 +8,19 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
+	corev1 "k8s.io/api/core/v1"
+	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/controllers/explain"
@@ -61,6 +65,47 @@ var _ = Describe("kubectl herald", func() {
 		remove(ctx, adv)
 		expectEverywhere(ctx, addr)
 		expectExplained(ctx, map[string]string{"node1": "NotAnnounced NoAdvertisement", "node2": "NotAnnounced NoAdvertisement"}, "node3")
+	}, SpecTimeout(specTimeout))
+
+	It("X1 explain says of an address that is in no pool, or in none any more, that it is the pool that each node lacks", func(ctx SpecContext) {
+		addr := netip.MustParseAddr("198.51.100.7")
+		svc := onlyIPv4.service("web")
+		create(ctx, svc)
+		podOn(ctx, "node1", "web")
+		before := svc.DeepCopy()
+		svc.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: addr.String()}}
+		Expect(site.API().Status().Patch(ctx, svc, crclient.MergeFrom(before))).To(Succeed())
+		create(ctx, lab.Pool("public", block4), lab.Advertisement("all"))
+		Eventually(ctx, serviceCondition).WithArguments(ctx, svc, v1alpha1.ConditionAllocated).Should(HavePrefix("False " + v1alpha1.ReasonForeignAddress))
+		expectExplained(ctx, onAll("NotAnnounced NoPool"))
+		remains(ctx, addr, absence)
+
+		By("a pool comes to have it")
+		theirs := lab.Pool("theirs", "198.51.100.0/28")
+		create(ctx, theirs)
+		expectEverywhere(ctx, addr, allNodes...)
+		expectExplained(ctx, onAll("Announced"))
+
+		By("the pool goes, and no manager is there to give the Service another address")
+		for _, m := range site.Managers() {
+			manager := m.Process()
+			manager.Signal(syscall.SIGSTOP)
+			defer manager.Signal(syscall.SIGCONT) // where the spec fails meanwhile
+		}
+		remove(ctx, theirs)
+		expectEverywhere(ctx, addr)
+		expectExplained(ctx, onAll("NotAnnounced NoPool"))
+		Expect(explained(ctx).Addresses).To(Equal([]string{addr.String()}))
+
+		By("a manager is there again")
+		for _, m := range site.Managers() {
+			m.Process().Signal(syscall.SIGCONT)
+		}
+		public := netip.MustParseAddr("203.0.113.0")
+		Eventually(ctx, explanationOf).WithArguments(ctx, site, "web").WithTimeout(patience).Should(HaveField("Addresses", []string{public.String()}))
+		expectEverywhere(ctx, public, allNodes...)
+		expectExplained(ctx, onAll("Announced"))
+		expectNoReset(ctx)
 	}, SpecTimeout(specTimeout))
 
 	It("X2 a support bundle explains as the cluster did", func(ctx SpecContext) {
