@@ -10,6 +10,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/explain"
 	"github.com/herald-lb/herald/reloader/report"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/frr"
@@ -260,4 +261,16 @@ func checkGateway(ctx context.Context, f *fabric) {
 		f.accepted(ctx, peers[family], "True "+v1alpha1.ReasonAccepted)
 	}
 	f.keeps(ctx, sessions2)
+
+	By("a Service: the routers have it, and explain says that only the nodes know to whom they announce it")
+	svc := lab.Service("web")
+	Expect(f.Create(ctx, lab.Pool("public", block4), lab.Advertisement("all"), svc)).To(Succeed())
+	_, err := f.AddPod(ctx, "node1", "web-1", map[string]string{"app": "web"})
+	Expect(err).NotTo(HaveOccurred())
+	addrs, err := f.WaitAddress(ctx, svc)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(f.WaitRoutes(ctx, torB, lab.HostRoute(addrs[0]), "node1")).To(Succeed())
+	Expect(f.WaitRoutes(ctx, torA, lab.HostRoute(addrs[0]), "node2")).To(Succeed())
+	unknown := string(explain.Unknown) + " " + explain.ReasonOnlyNodeKnows
+	expectExplainedOf(ctx, f.Lab, "web", map[string]string{"node1": unknown, "node2": unknown})
 }

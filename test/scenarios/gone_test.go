@@ -11,6 +11,7 @@ import (
 	crclient "sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
+	"github.com/herald-lb/herald/controllers/explain"
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/router"
 )
@@ -39,6 +40,14 @@ var _ = Describe("What is gone", func() {
 			return peer.Status, err
 		}).Should(And(HaveField("NodesSelected", BeEquivalentTo(1)), HaveField("NodesEstablished", BeEquivalentTo(1))))
 		Expect(l.WaitRoutes(ctx, tor, prefix, "node1")).To(Succeed())
+
+		By("explain, of a Node without an agent, and of a Service that asks for no address")
+		Expect(l.API().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node2"}})).To(Succeed())
+		expectExplainedOf(ctx, l, "web", map[string]string{"node1": "Announced", "node2": "Unknown " + explain.ReasonNotReported})
+		inside := lab.Service("inside")
+		inside.Spec.Type, inside.Spec.ExternalTrafficPolicy = corev1.ServiceTypeClusterIP, ""
+		Expect(l.Create(ctx, inside)).To(Succeed())
+		expectNoNodeAsked(ctx, l, "inside", explain.ReasonNotLoadBalancer)
 	}, SpecTimeout(specTimeout))
 
 	It("M4 an address: a pool's counters follow what Services hold, and the routers agree", func(ctx SpecContext) {
