@@ -168,7 +168,7 @@ bench-pure: ## Benchmarks of the pure parts.
 
 ## Check
 .PHONY: verify
-verify: generate lint kustomize helm alerts docs ## Regenerate, lint, build the manifests, fire the alerts, follow the docs' links; ends on a clean tree.
+verify: generate lint kustomize helm bundle-rules alerts docs ## Regenerate, lint, build the manifests, fire the alerts, follow the docs' links; ends on a clean tree.
 	go mod tidy -diff
 	go vet ./...
 	@git diff --exit-code -- . || { echo "verify: generated files are stale: run 'make generate' and commit"; exit 1; }
@@ -204,6 +204,10 @@ helm: $(HELM) ## Lint the Helm chart; with its default values it is what config/
 	$(HELM) template herald charts/herald --namespace herald-system --include-crds --skip-tests | \
 		go run ./internal/packaging -same dist/default.yaml -but Herald/default,Namespace/herald-system
 	@echo "helm: the chart is what config/default is"
+
+.PHONY: bundle-rules
+bundle-rules: ## Hold the OLM bundle to the documented rules of its format, by tests of ours (internal/packaging says which).
+	go test -count=1 ./internal/packaging
 
 $(GOLANGCI_LINT):
 	GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

@@ -3,11 +3,13 @@ package docs
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/herald-lb/herald/test/lab"
 	"github.com/herald-lb/herald/test/lab/binaries"
+	"github.com/herald-lb/herald/test/lab/wait"
 	"github.com/herald-lb/herald/test/thirdparty"
 )
 
@@ -34,6 +37,7 @@ func TestGettingStarted(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := startDemo(t)
+	left := slices.Clone(promised)
 	ran := 0
 	for _, b := range blocksOf(t, "getting-started.md") {
 		if !strings.Contains(b.text, "$LAB/") {
@@ -42,7 +46,11 @@ func TestGettingStarted(t *testing.T) {
 		for command := range strings.Lines(b.text) {
 			command = strings.TrimSpace(command)
 			t.Log(command)
-			out, err := runCommand(t, dir, command)
+			var want *regexp.Regexp
+			if len(left) > 0 && strings.HasSuffix(command, left[0].command) {
+				want, left = left[0].shows, left[1:]
+			}
+			out, err := runUntil(t, dir, command, want)
 			switch {
 			case isImpossible(command):
 				if err == nil || !strings.Contains(out, "Invalid value") {
@@ -57,6 +65,47 @@ func TestGettingStarted(t *testing.T) {
 	if ran < 10 {
 		t.Errorf("only %d commands were found on the page", ran)
 	}
+	if len(left) > 0 {
+		t.Errorf("%q, and what follows it here, isn't on the page in this order", left[0].command)
+	}
+}
+
+// promised is what the page says of commands, in its order: how each ends, and what it
+// shows, at once or as soon as Herald and the routers have followed the change before.
+var promised = []struct {
+	command string
+	shows   *regexp.Regexp
+}{
+	{"get herald", regexp.MustCompile(`(?s)bgpadvertisement.*bgpnode.*bgppeer.*bgpsession.*ipaddresspool`)},
+	{"get hsess", regexp.MustCompile(`(.* Established .*\n){6}`)},
+	{"status", regexp.MustCompile(`Nothing is wrong`)},
+	{"explain service/web", regexp.MustCompile(`Announced by 3 of 3 nodes`)},
+	{"'show running-config'", regexp.MustCompile(`network 203\.0\.113\.0/32 route-map herald\.`)},
+	{"'show bgp ipv4 unicast'", regexp.MustCompile(`203\.0\.113\.0/32`)},
+	{"ip route", regexp.MustCompile(`203\.0\.113\.0 .*\n(\s+nexthop.*\n){3}`)},
+	{"show route all", regexp.MustCompile(`203\.0\.113\.0/32`)},
+	{"curl -s http://203.0.113.0/", regexp.MustCompile(`\w`)},
+	{"203.0.113.0/32'", regexp.MustCompile(`(?s)(Community: 64512:100.*){3}`)},
+	{"ip route", regexp.MustCompile(`203\.0\.113\.0 .*via 10\.10\.0\.11 `)},
+	{"get hadv all -o wide", regexp.MustCompile(`False .*PeerNotFound`)},
+	{"describe service web", regexp.MustCompile(`Warning +NoPeer `)},
+}
+
+// runUntil runs a command until it shows what is wanted: what changes before it takes a
+// moment to reach FRR and the routers.
+func runUntil(t *testing.T, dir, command string, want *regexp.Regexp) (out string, err error) {
+	t.Helper()
+	if want == nil {
+		return runCommand(t, dir, command)
+	}
+	failed := wait.Until(t.Context(), command, commandTimeout, func(context.Context) (bool, error) {
+		out, err = runCommand(t, dir, command)
+		return err == nil && want.MatchString(out), nil
+	})
+	if err == nil && failed != nil {
+		err = fmt.Errorf("it doesn't show %s", want)
+	}
+	return out, err
 }
 
 // isImpossible: the page asks for something impossible once, on purpose.
