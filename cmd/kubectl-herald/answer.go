@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
@@ -61,6 +63,15 @@ func newQuestion(streams genericiooptions.IOStreams, kube *genericclioptions.Con
 	return &question{
 		input:   input{streams: streams, kube: kube},
 		watched: []client.ObjectList{&v1alpha1.BGPNodeList{}, &v1alpha1.BGPSessionList{}},
+	}
+}
+
+// decisive are the objects that decide what nodes announce, but for Nodes, whose heartbeats
+// would have the whole cluster read again and again.
+func decisive() []client.ObjectList {
+	return []client.ObjectList{
+		&v1alpha1.HeraldList{}, &v1alpha1.IPAddressPoolList{}, &v1alpha1.BGPPeerList{}, &v1alpha1.BGPAdvertisementList{},
+		&v1alpha1.CommunityList{}, &v1alpha1.FlowPolicyList{}, &corev1.ServiceList{}, &discoveryv1.EndpointSliceList{},
 	}
 }
 

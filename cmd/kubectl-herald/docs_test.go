@@ -74,6 +74,9 @@ func TestProblemOf(t *testing.T) {
 func problemOf(arguments []string) string {
 	root := documented()
 	command, rest, err := root.Find(arguments)
+	if err == nil && command == root && len(rest) > 0 {
+		err = noSuchCommand(root, rest)
+	}
 	if err != nil {
 		return err.Error()
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -19,7 +17,7 @@ import (
 
 func newExplainCommand(streams genericiooptions.IOStreams, kube *genericclioptions.ConfigFlags) *cobra.Command {
 	q := newQuestion(streams, kube)
-	q.watched = append(q.watched, &corev1.ServiceList{}, &discoveryv1.EndpointSliceList{})
+	q.watched = append(q.watched, decisive()...)
 	var service string
 	q.ask = func(_ context.Context, in explain.Input) (answer, error) {
 		namespace, name := q.input.serviceName(service)

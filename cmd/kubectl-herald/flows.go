@@ -32,6 +32,7 @@ type nodeFlows struct {
 
 func newFlowsCommand(streams genericiooptions.IOStreams, kube *genericclioptions.ConfigFlags) *cobra.Command {
 	q := newQuestion(streams, kube)
+	q.watched = append(q.watched, &v1alpha1.HeraldList{}, &v1alpha1.FlowPolicyList{})
 	command := q.command(&cobra.Command{
 		Use:   "flows",
 		Short: "Show what each node does for displaced connections",

@@ -38,6 +38,7 @@ type forecast struct {
 
 func newImpactCommand(streams genericiooptions.IOStreams, kube *genericclioptions.ConfigFlags) *cobra.Command {
 	q := newQuestion(streams, kube)
+	q.watched = append(q.watched, &v1alpha1.HeraldList{}, &v1alpha1.FlowPolicyList{})
 	var remove, hash string
 	var add int
 	command := q.command(&cobra.Command{

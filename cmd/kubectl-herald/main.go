@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -69,6 +70,8 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl herald"},
+		Args:          noSuchCommand,
+		RunE:          func(root *cobra.Command, _ []string) error { return root.Help() },
 	}
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -83,6 +86,19 @@ func newRoot(streams genericiooptions.IOStreams) *cobra.Command {
 		root.AddCommand(command(streams, kube))
 	}
 	return root
+}
+
+// noSuchCommand refuses an unknown command as a mistake of usage, with those that look
+// like it.
+func noSuchCommand(root *cobra.Command, arguments []string) error {
+	if len(arguments) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", arguments[0])
+	if like := root.SuggestionsFor(arguments[0]); len(like) > 0 {
+		text += ": did you mean " + strings.Join(like, " or ") + "?"
+	}
+	return usageError{errors.New(text)}
 }
 
 // noArguments refuses arguments as a mistake of usage.

@@ -17,6 +17,7 @@ import (
 
 func newRoutesCommand(streams genericiooptions.IOStreams, kube *genericclioptions.ConfigFlags) *cobra.Command {
 	q := newQuestion(streams, kube)
+	q.watched = append(q.watched, decisive()...)
 	var node, service string
 	command := q.command(&cobra.Command{
 		Use:   "routes [--node NODE] [--service NAME]",

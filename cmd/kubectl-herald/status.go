@@ -77,7 +77,9 @@ type problem struct {
 
 func newStatusCommand(streams genericiooptions.IOStreams, kube *genericclioptions.ConfigFlags) *cobra.Command {
 	q := newQuestion(streams, kube)
-	q.watched = append(q.watched, &v1alpha1.IPAddressPoolList{}, &corev1.ServiceList{})
+	q.watched = append(q.watched,
+		&v1alpha1.HeraldList{}, &v1alpha1.IPAddressPoolList{}, &v1alpha1.BGPPeerList{}, &v1alpha1.BGPAdvertisementList{},
+		&v1alpha1.CommunityList{}, &v1alpha1.BFDProfileList{}, &v1alpha1.FRRSnippetList{}, &corev1.ServiceList{})
 	q.ask = func(_ context.Context, in explain.Input) (answer, error) {
 		s := summaryOf(in)
 		return answer{

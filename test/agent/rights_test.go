@@ -13,6 +13,8 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/reloader/exchange"
@@ -65,6 +67,53 @@ var _ = Describe("without the rights that it needs", Ordered, func() {
 			Expect(run.ProcessState.ExitCode()).To(Equal(1), "%v", arguments)
 			Expect(string(out)).To(And(ContainSubstring("forbidden"), ContainSubstring("ClusterRole herald-viewer")), "%v", arguments)
 		}
+	})
+
+	It("the plugin watches with the rights of herald-viewer, and follows policies that no agent has reported of", func() {
+		baseWorld()
+		service := newService("web", webIP)
+		create(service)
+		create(newSlice("web", nodeName))
+		text, err := os.ReadFile("../../config/rbac/viewer_role.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		first, _, _ := strings.Cut(string(text), "\n---")
+		viewer := &rbacv1.ClusterRole{}
+		Expect(yaml.Unmarshal([]byte(first), viewer)).To(Succeed())
+		create(viewer)
+		create(&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "viewer"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: viewer.Name},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, Name: "viewer"}},
+		})
+		kubeconfig := kubeconfigOf("viewer")
+		Eventually(func() error { // a binding takes effect a moment later
+			return exec.Command(plugin, "pools", "--kubeconfig", kubeconfig).Run()
+		}).Should(Succeed())
+		watch := func(arguments ...string) *gexec.Session {
+			GinkgoHelper()
+			session, err := gexec.Start(exec.Command(plugin, append(arguments, "--watch", "--kubeconfig", kubeconfig)...), GinkgoWriter, GinkgoWriter)
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(func() { session.Kill().Wait() })
+			return session
+		}
+		for _, arguments := range [][]string{{"routes"}, {"explain", "service/web", "--output=json"}} {
+			session := watch(arguments...)
+			Eventually(session.Out).Should(gbytes.Say(webIP), "%v", arguments)
+			create(&v1alpha1.BGPAdvertisement{
+				ObjectMeta: metav1.ObjectMeta{Name: arguments[0]},
+				Spec:       v1alpha1.BGPAdvertisementSpec{Communities: []v1alpha1.CommunityValue{"64512:77"}},
+			})
+			Eventually(session.Out).Should(gbytes.Say("64512:77"), "%v", arguments)
+			Expect(api.Delete(ctx, &v1alpha1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: arguments[0]}})).To(Succeed())
+		}
+		session := watch("status")
+		Eventually(session.Out).Should(gbytes.Say("Services"))
+		peer := &v1alpha1.BGPPeer{}
+		Expect(api.Get(ctx, client.ObjectKey{Name: peerName}, peer)).To(Succeed())
+		base := peer.DeepCopy()
+		peer.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionAccepted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonDuplicatePeer, LastTransitionTime: metav1.Now()}}
+		Expect(api.Status().Patch(ctx, peer, client.MergeFrom(base))).To(Succeed())
+		Eventually(session.Out).Should(gbytes.Say(v1alpha1.ReasonDuplicatePeer))
 	})
 })
 
