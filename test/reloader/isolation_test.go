@@ -137,7 +137,7 @@ func TestV12LeakWouldBeSeen(t *testing.T) {
 }
 
 // R3: hundreds of changes in a burst are few applies, and the last one wins.
-func TestBurstIsCoalesced(t *testing.T) {
+func TestR3BurstIsCoalesced(t *testing.T) {
 	t.Parallel()
 	n, r := startSite(t, frr.V10_3)
 	n.apply(config{}.String())
