@@ -3,6 +3,8 @@ package prometheus
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -147,6 +149,27 @@ func (r rule) alert(t *testing.T, sample promql.Sample) alert {
 		a.Annotations[name] = out.String()
 	}
 	return a
+}
+
+// Every alert is in docs/metrics.md, with its severity and how long it waits.
+func TestAlertsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "metrics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := readRules(t)
+	for _, r := range rules {
+		waits := "at once"
+		if r.For > 0 {
+			waits = r.For.String()
+		}
+		if line := fmt.Sprintf("\n| `%s` | %s | %s | ", r.Alert, r.Labels["severity"], waits); !strings.Contains(string(page), line) {
+			t.Errorf("docs/metrics.md has no line that begins with %q", line)
+		}
+	}
+	if rows := strings.Count(string(page), "\n| `Herald"); rows != len(rules) {
+		t.Errorf("docs/metrics.md has %d alerts, there are %d", rows, len(rules))
+	}
 }
 
 // Rules are about series and labels that exist.
