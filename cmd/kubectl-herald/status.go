@@ -79,7 +79,7 @@ func newStatusCommand(streams genericiooptions.IOStreams, kube *genericclioption
 	q := newQuestion(streams, kube)
 	q.watched = append(q.watched,
 		&v1alpha1.HeraldList{}, &v1alpha1.IPAddressPoolList{}, &v1alpha1.BGPPeerList{}, &v1alpha1.BGPAdvertisementList{},
-		&v1alpha1.CommunityList{}, &v1alpha1.BFDProfileList{}, &v1alpha1.FRRSnippetList{}, &corev1.ServiceList{})
+		&v1alpha1.CommunityList{}, &v1alpha1.BFDProfileList{}, &v1alpha1.FRRSnippetList{}, &v1alpha1.FlowPolicyList{}, &corev1.ServiceList{})
 	q.ask = func(_ context.Context, in explain.Input) (answer, error) {
 		s := summaryOf(in)
 		return answer{
@@ -128,8 +128,9 @@ func (s *summary) has(object, reason string) bool {
 
 func (s *summary) addNodes(in explain.Input) {
 	versions := map[string]bool{}
-	names := in.Objects.NodeNames()
+	names, leftOut := in.Objects.NodeNames(), in.Objects.LeftOut()
 	slices.Sort(names)
+	names = slices.DeleteFunc(names, func(name string) bool { return in.States.Nodes[name] == nil && slices.Contains(leftOut, name) })
 	s.Nodes.Total = len(names)
 	for _, name := range names {
 		node := in.States.Nodes[name]
@@ -235,6 +236,17 @@ func (s *summary) addRefused(o *offline.Objects) {
 	}
 	for _, object := range o.Snippets {
 		add("FRRSnippet", object.Name, object.Status.Conditions)
+	}
+	for _, object := range o.FlowPolicies {
+		add("FlowPolicy", object.Name, object.Status.Conditions)
+	}
+	for _, object := range o.Heralds {
+		add("Herald", object.Name, object.Status.Conditions)
+		ready := meta.FindStatusCondition(object.Status.Conditions, v1alpha1.ConditionReady)
+		// What is wrong on nodes is said of each.
+		if ready != nil && ready.Status == metav1.ConditionFalse && ready.Reason != v1alpha1.ReasonNodesNotReady {
+			s.problem("Herald/"+object.Name, ready.Reason, ready.Message)
+		}
 	}
 	slices.SortFunc(s.Problems[before:], func(a, b problem) int { return cmp.Compare(a.Object, b.Object) })
 }

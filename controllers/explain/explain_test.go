@@ -71,6 +71,12 @@ func newSite() *site {
 	return s
 }
 
+// leaveOut has the Herald object select the second node only.
+func (s *site) leaveOut() {
+	s.in.Objects.Nodes[1].Labels = map[string]string{"edge": "yes"}
+	s.in.Objects.Heralds = []*v1alpha1.Herald{{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}, Spec: v1alpha1.HeraldSpec{NodeSelector: map[string]string{"edge": "yes"}}}}
+}
+
 // share has another Service share the address.
 func (s *site) share() {
 	twin, slice := s.service.DeepCopy(), s.slice.DeepCopy()
@@ -215,6 +221,21 @@ func TestServiceOnNode(t *testing.T) {
 		"the node drains, keeps more than it names, and another announces it": {
 			change: func(s *site) { s.reported.Status.Drain = keeping65() },
 			state:  explain.NotAnnounced, reason: "NodeDrains", message: "other nodes announce it",
+		},
+		"Herald doesn't run on the node": {
+			change: func(s *site) { s.leaveOut(); delete(s.in.States.Nodes, "n1") },
+			state:  explain.NotAnnounced, reason: explain.ReasonNodeNotSelected, message: "spec.nodeSelector",
+		},
+		"Herald is to leave the node, and is there yet": {
+			change: func(s *site) { s.leaveOut() },
+			state:  explain.Announced,
+		},
+		"the node has another operating system": {
+			change: func(s *site) {
+				s.node.Labels = map[string]string{corev1.LabelOSStable: "windows"}
+				delete(s.in.States.Nodes, "n1")
+			},
+			state: explain.NotAnnounced, reason: explain.ReasonNodeNotSelected, message: "Linux",
 		},
 		"no report at all": {
 			change: func(s *site) { delete(s.in.States.Nodes, "n1") },
@@ -429,6 +450,39 @@ func TestRoutesThatGatesHoldBack(t *testing.T) {
 				t.Errorf("got %+v, want one route, %+v", list, test.want)
 			}
 		})
+	}
+}
+
+// TestOverallWithoutNodesThatHeraldLeavesOut: the reason of the nodes that count is that of
+// the Service.
+func TestOverallWithoutNodesThatHeraldLeavesOut(t *testing.T) {
+	s := newSite()
+	s.leaveOut()
+	delete(s.in.States.Nodes, "n1")
+	s.in.Objects.Slices = nil
+	s.in.Assume = offline.Assumptions{}
+	e, err := explain.Service(s.in, "shop", "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.State != explain.NotAnnounced || e.Reason != "NoEndpoint" || e.Nodes[0].Reason != explain.ReasonNodeNotSelected {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestRoutesOfNodesThatHeraldLeavesOut: there are none, unless somebody asks for the node.
+func TestRoutesOfNodesThatHeraldLeavesOut(t *testing.T) {
+	s := newSite()
+	s.leaveOut()
+	delete(s.in.States.Nodes, "n1")
+	for asked, want := range map[string]string{"": "n2 Announced", "n1": "n1 NotAnnounced NodeNotSelected"} {
+		list, err := explain.Routes(s.in, asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Routes) != 1 || strings.TrimSpace(fmt.Sprint(list.Routes[0].Node, " ", list.Routes[0].State, " ", list.Routes[0].Reason)) != want {
+			t.Errorf("of %q: %+v, want one route, %s", asked, list.Routes, want)
+		}
 	}
 }
 

@@ -29,6 +29,8 @@ type view struct {
 	health   Verdict // zero where agent and FRR are well
 	// unseen are the peers whose address only the node's kernel knows.
 	unseen []string
+	// isLeftOut: Herald isn't to run on the node, and doesn't.
+	isLeftOut bool
 }
 
 func newView(world *offline.World, states *offline.States, node string) (*view, error) {
@@ -48,6 +50,9 @@ func newView(world *offline.World, states *offline.States, node string) (*view, 
 		v.maps[v.result.Config.RouteMaps[i].Name] = &v.result.Config.RouteMaps[i]
 	}
 	v.health = healthOf(node, v.reported)
+	if v.isLeftOut = v.reported == nil && slices.Contains(world.LeftOut(), node); v.isLeftOut {
+		v.health = leftOut()
+	}
 	return v, nil
 }
 
@@ -87,6 +92,9 @@ func (v *view) pools(service *snapshot.Service) []string {
 }
 
 func (v *view) service(service *snapshot.Service) Node {
+	if v.isLeftOut {
+		return Node{Name: v.name, Verdict: v.health}
+	}
 	n := Node{Name: v.name, Notes: append(issuesOf(v.result.Issues, v.reported), unnamed(v.reported)...)}
 	if decision := v.policy.Service(v.subject(service)); decision.Why != "" {
 		n.Verdict = Verdict{State: NotAnnounced, Reason: string(decision.Why), Message: decision.Why.OnNode()}

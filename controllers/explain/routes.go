@@ -23,6 +23,9 @@ func Routes(in Input, node string) (*RouteList, error) {
 		if err != nil {
 			return nil, err
 		}
+		if v.isLeftOut && node == "" {
+			continue
+		}
 		list.Routes = slices.Concat(list.Routes, v.routes(func([]compile.Need) bool { return true }))
 		if more := unnamedOf(v.reported); more.Kept > 0 || more.HeldBack > 0 {
 			list.Unnamed = append(list.Unnamed, more)

@@ -97,10 +97,15 @@ func otherClass(class *string, settings *snapshot.Settings) string {
 	}
 }
 
-// overall is Announced where some node is; where all say the same it is that.
-func overall(nodes []Node) Verdict {
-	if len(nodes) == 0 {
+// overall is Announced where some node is; where all say the same it is that. Nodes that
+// Herald leaves out don't count where there are others.
+func overall(all []Node) Verdict {
+	if len(all) == 0 {
 		return Verdict{State: NotAnnounced, Reason: v1alpha1.ReasonNoNode, Message: "there is no Node"}
+	}
+	nodes := slices.DeleteFunc(slices.Clone(all), func(n Node) bool { return n.Reason == ReasonNodeNotSelected })
+	if len(nodes) == 0 {
+		nodes = all
 	}
 	order := []State{Announced, Unknown, NotAnnounced}
 	best := slices.MinFunc(nodes, func(a, b Node) int {

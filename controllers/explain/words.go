@@ -16,6 +16,8 @@ const (
 	ReasonSessionDown = "SessionDown"
 	// ReasonNotReported: no agent has ever reported of the node, or of the session.
 	ReasonNotReported = "NotReported"
+	// ReasonNodeNotSelected: Herald isn't to run on the node.
+	ReasonNodeNotSelected = "NodeNotSelected"
 	// ReasonOnlyNodeKnows: a peer's address stands in no object.
 	ReasonOnlyNodeKnows = "OnlyNodeKnows"
 )
@@ -23,6 +25,10 @@ const (
 func silent(node string) Verdict {
 	return Verdict{State: Unknown, Reason: ReasonNotReported, Message: fmt.Sprintf(
 		"no agent has reported of this node (there is no BGPNode %s): does a herald-agent pod run on it? kubectl get pods -A -o wide --field-selector spec.nodeName=%s", node, node)}
+}
+
+func leftOut() Verdict {
+	return Verdict{State: NotAnnounced, Reason: ReasonNodeNotSelected, Message: "Herald doesn't run on this node: spec.nodeSelector of the Herald object leaves it out, or it isn't a Linux node"}
 }
 
 func noSession(node, peer string) Verdict {

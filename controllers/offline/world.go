@@ -177,6 +177,9 @@ func (w *World) Nodes() []string {
 	return slices.Sorted(slices.Values(w.objects.NodeNames()))
 }
 
+// LeftOut are the names of the nodes that Herald isn't to run on, sorted.
+func (w *World) LeftOut() []string { return w.objects.LeftOut() }
+
 // NoNode is what decides on any node, without a node: the Services are left out.
 func (w *World) NoNode() *snapshot.Snapshot {
 	o := w.objects
