@@ -131,7 +131,7 @@ func (r rule) alert(t *testing.T, sample promql.Sample) alert {
 	t.Helper()
 	own := map[string]string{}
 	sample.Metric.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
+		if l.Name != model.MetricNameLabel {
 			own[l.Name] = l.Value
 		}
 	})
@@ -201,7 +201,7 @@ func checkExpr(t *testing.T, where, text string, known map[string][]string) {
 		}
 		some = append(some, have...)
 		for _, m := range selector.LabelMatchers {
-			if m.Name != labels.MetricName && !slices.Contains(have, m.Name) {
+			if m.Name != model.MetricNameLabel && !slices.Contains(have, m.Name) {
 				t.Errorf("%s: %s has no label %s", where, selector.Name, m.Name)
 			}
 		}
