@@ -138,19 +138,12 @@ func (k *Kernel) contents(f *family) (contents, error) {
 	return c, nil
 }
 
-// Remove takes the tables away. Those that aren't there are no error.
+// Remove takes the tables away, and what a probe left that died on a kernel before
+// Linux 5.12. Those that aren't there are no error.
 func (k *Kernel) Remove() error {
+	var failed []error
 	for _, f := range families {
-		c, err := k.contents(f)
-		if err != nil {
-			return err
-		}
-		if c.exists {
-			k.conn.DelTable(&nftables.Table{Name: Table, Family: f.table})
-		}
+		failed = append(failed, k.removeTables(f, Table, probeTable))
 	}
-	if err := k.conn.Flush(); err != nil {
-		return fmt.Errorf("nftables: %w", err)
-	}
-	return nil
+	return errors.Join(failed...)
 }

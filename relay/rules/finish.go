@@ -1,13 +1,6 @@
 package rules
 
-import (
-	"errors"
-	"slices"
-
-	"github.com/google/nftables"
-	"github.com/google/nftables/expr"
-	"golang.org/x/sys/unix"
-)
+import "slices"
 
 // What "again" becomes in the local stack isn't up to these rules: kube-proxy may send it
 // to a pod that died with its node, until Kubernetes knows, or drop it where it has no
@@ -36,30 +29,4 @@ func (t *table) finishRules() {
 		t.rule(chainFinish, isProtocol(protoTCP), count(counterReset), reset())
 	}
 	t.rule(chainFinish, drop())
-}
-
-func reset() []expr.Any { return one(&expr.Reject{Type: unix.NFT_REJECT_TCP_RST}) }
-
-// ErrNoReset says that the kernel can't reset a connection in prerouting.
-var ErrNoReset = errors.New("no nft_reject that works in prerouting (Linux 5.9)")
-
-// CanReset tries a rule that resets. Where it may stand the kernel looks at when a
-// transaction ends, so it takes two; no packet gets as far as the rule. ErrNoReset: the
-// kernel can't.
-func (k *Kernel) CanReset(name Family) error {
-	t := newTable(k.conn, families[name], &Plan{})
-	t.table.Name = Table + "-probe"
-	t.conn.AddTable(t.table)
-	t.hooked(chainRelay, nftables.ChainHookPrerouting, priorityRelay)
-	t.rule(chainRelay, accept())
-	t.rule(chainRelay, isProtocol(protoTCP), reset())
-	err := k.conn.Flush()
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
-		return ErrNoReset
-	}
-	if err != nil {
-		return err
-	}
-	t.conn.DelTable(t.table)
-	return k.conn.Flush()
 }

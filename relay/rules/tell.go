@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 
@@ -116,25 +115,6 @@ func (t *table) againRules() {
 	// A full set ends a rule: who doesn't fit in is told, and not reset.
 	t.rule(chainAgain, t.flowKey(), change(t.sets[setTold], update))
 	t.rule(chainAgain, count(counterTold), goTo(chainGiveUp))
-}
-
-// ErrNoLog says that the kernel can't log to a process.
-var ErrNoLog = errors.New("no nft_log or no nfnetlink_log")
-
-// CanLog tries a rule that logs, in a table that goes in the same transaction: no packet
-// meets it. ErrNoLog: the kernel lacks it.
-func (k *Kernel) CanLog() error {
-	t := newTable(k.conn, families[IPv4], &Plan{})
-	t.table.Name = Table + "-probe"
-	t.conn.AddTable(t.table)
-	t.chain(chainFlood)
-	t.rule(chainFlood, log())
-	t.conn.DelTable(t.table)
-	err := k.conn.Flush()
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EOPNOTSUPP) {
-		return ErrNoLog
-	}
-	return err
 }
 
 // toTunnel is true for a datagram to the tunnel's port.
