@@ -161,7 +161,7 @@ func (l *Lab) nodeConfig(i int) node.Config {
 		Name: name, Dir: filepath.Join(l.dir.Path, name), FRRVersion: version,
 		IPv4: host(4, firstNodeHost+i).Addr(), IPv6: host(6, firstNodeHost+i).Addr(),
 		ProxyMinSync: l.options.ProxyMinSync, PodCIDR4: podCIDR(4, i), PodCIDR6: podCIDR(6, i), ClusterCIDRs: ClusterCIDRs,
-		AgentArgs: l.options.AgentArgs, ReloaderArgs: l.options.ReloaderArgs, ExchangeSize: l.options.ExchangeSize, Relay: l.options.Relay,
+		AgentArgs: l.options.AgentArgs, ReloaderArgs: l.options.ReloaderArgs, ExchangeSize: l.options.ExchangeSize, Relay: l.options.Relay, VRFs: l.options.VRFs,
 		Programs: l.programs(), Source: l.source, Count: &l.count,
 		Plug: func(box *sandbox.Box) error { return l.plugNode(box, i) },
 	}

@@ -195,6 +195,9 @@ type Options struct {
 	ExchangeSize int
 	// Relay runs the relay on every node; what it relays is said by FlowPolicies.
 	Relay bool
+	// VRFs of nodes are network namespaces, which AddVRF makes: they need no VRF device in
+	// the kernel. Routers expect sessions from there too, over IPv4.
+	VRFs bool
 	// NodeASN is what the routers expect of the nodes, DefaultNodeASN if 0.
 	NodeASN uint32
 	// Log takes progress; nothing is said if nil.

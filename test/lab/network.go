@@ -142,7 +142,11 @@ func (l *Lab) routerConfig(k int, o RouterOptions) router.Config {
 		c.ASN = DefaultRouterASN
 	}
 	for i := 1; i <= l.options.Nodes; i++ {
-		for _, p := range hosts(firstNodeHost + i) {
+		addresses := hosts(firstNodeHost + i)
+		if l.options.VRFs {
+			addresses = append(addresses, host(4, firstVRFHost+i))
+		}
+		for _, p := range addresses {
 			c.Neighbors = append(c.Neighbors, router.Neighbor{Address: p.Addr(), ASN: l.options.NodeASN, Password: o.Password, TTLSecurity: o.TTLSecurity})
 		}
 	}

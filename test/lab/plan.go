@@ -12,6 +12,7 @@ const (
 
 	controlPlaneHost = 2
 	firstNodeHost    = 10  // node1 is .11
+	firstVRFHost     = 50  // node1 in its VRF is .51
 	firstRouterHost  = 100 // the first router is .101
 )
 

@@ -95,9 +95,11 @@ func (n *Node) startContainer(name string, args []string) error {
 	spec := kubelet.Spec{Name: n.cfg.Name + "/" + name, LogFile: n.LogFile(name), Box: hostBox(n.box)}
 	switch name {
 	case FRR:
-		spec.Box = n.frrBox("frr", sandbox.Mount{
-			Kind: sandbox.Bind, Source: filepath.Join(n.cfg.Source, "reloader", "frr-start.sh"), Target: startScript, ReadOnly: true,
-		})
+		script, err := n.startScriptFile()
+		if err != nil {
+			return err
+		}
+		spec.Box = n.withNamespaces(n.frrBox("frr", sandbox.Mount{Kind: sandbox.Bind, Source: script, Target: startScript, ReadOnly: true}))
 		spec.Command.Args = []string{"/bin/sh", startScript}
 	case Reloader:
 		spec.Box = n.frrBox("reloader", sandbox.Mount{

@@ -61,6 +61,8 @@ type Config struct {
 	ExchangeSize int
 	// Relay runs the relay too, and lets the agent tell it what to do.
 	Relay bool
+	// VRFs are network namespaces: see AddVRF.
+	VRFs bool
 	// Plug connects a freshly booted box to the lab's network.
 	Plug func(*sandbox.Box) error
 	// Count counts questions to the node's kernel.
