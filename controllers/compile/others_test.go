@@ -21,7 +21,7 @@ import (
 // own policy says of each Service, though they are asked once for all that are alike; and
 // a long-lived Compiler says the same as a fresh one.
 func TestOthersAreAskedAlike(t *testing.T) {
-	for seed := range int64(8) {
+	for seed := range int64(17) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(seed)
@@ -30,6 +30,9 @@ func TestOthersAreAskedAlike(t *testing.T) {
 				w.store.SetAdvertisement(&v1alpha1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: "base"}, Spec: v1alpha1.BGPAdvertisementSpec{
 					AggregationLength: new(int32(30)), ServiceSelectors: []metav1.LabelSelector{{MatchLabels: map[string]string{"rack": "r1"}}},
 				}})
+			}
+			if seed >= 8 {
+				w.beDiverse()
 			}
 			node := &snapshot.Node{Name: "node-a", Labels: map[string]string{"rack": "r1"}, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("2001:db8:1::a")}}
 			others, able, nobody := w.someOthers(), 0, 0
@@ -69,6 +72,34 @@ func TestOthersAreAskedAlike(t *testing.T) {
 	}
 }
 
+// beDiverse has each part of what routes are told apart by decide alone which peers get them:
+// the pool, which advertisements select the Service, whether an aggregate fits into the
+// pool (the last addresses of base are in none), and whether the Service takes aggregates.
+func (w *world) beDiverse() {
+	pool := func(name string, blocks ...v1alpha1.AddressBlock) {
+		w.store.SetPool(&v1alpha1.IPAddressPool{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.IPAddressPoolSpec{Addresses: blocks}})
+	}
+	pool("base", "203.0.113.0-203.0.113.11", "2001:db8::-2001:db8::e")
+	pool("second", "203.0.113.12/30", "2001:db8::10/124")
+	for i, name := range []string{"gold", "wide", "second"} {
+		for suffix, address := range map[string]string{"4": fmt.Sprint("192.0.2.", 20+i), "6": fmt.Sprint("2001:db8:f::", 20+i)} {
+			w.store.SetPeer(&v1alpha1.BGPPeer{ObjectMeta: metav1.ObjectMeta{Name: name + suffix}, Spec: v1alpha1.BGPPeerSpec{MyASN: 64512, PeerASN: 64513, PeerAddress: address}})
+		}
+	}
+	rack := func(operator metav1.LabelSelectorOperator) []metav1.LabelSelector {
+		return []metav1.LabelSelector{{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "rack", Operator: operator, Values: []string{"r1"}}}}}
+	}
+	for name, spec := range map[string]v1alpha1.BGPAdvertisementSpec{
+		"base":   {IPAddressPools: []string{"base"}, ServiceSelectors: rack(metav1.LabelSelectorOpNotIn)},
+		"gold":   {IPAddressPools: []string{"base"}, ServiceSelectors: rack(metav1.LabelSelectorOpIn)},
+		"wide":   {IPAddressPools: []string{"base"}, AggregationLength: new(int32(29)), AggregationLengthV6: new(int32(125))},
+		"second": {IPAddressPools: []string{"second"}},
+	} {
+		spec.Peers = []string{name + "4", name + "6"}
+		w.store.SetAdvertisement(&v1alpha1.BGPAdvertisement{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec})
+	}
+}
+
 // someOthers are three nodes with some sessions, and endpoints.
 func (w *world) someOthers() *snapshot.Others {
 	others := &snapshot.Others{Slices: map[types.NamespacedName]map[string]*snapshot.Slice{}}
@@ -78,7 +109,7 @@ func (w *world) someOthers() *snapshot.Others {
 			Name: name, Labels: w.labels(), Excluded: w.random.Intn(8) == 0,
 			Addresses: []netip.Addr{netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}), netip.MustParseAddr(fmt.Sprint("2001:db8:1::", i+1))},
 		}, Sessions: map[string]struct{}{}}
-		for _, peer := range []string{"base4", "base6", "r1", "r2", "r3", "r4"} {
+		for _, peer := range []string{"base4", "base6", "r1", "r2", "r3", "r4", "gold4", "gold6", "wide4", "wide6", "second4", "second6"} {
 			if w.random.Intn(2) == 0 {
 				other.Sessions[peer] = struct{}{}
 			}
