@@ -37,6 +37,18 @@ start_zebra() {
 	exec "$@"
 }
 
+# start_mgmtd starts mgmtd, which FRR 10 has, and loads its part of the configuration
+# before anyone else finds its socket: what FRR 10.0 to 10.3 load into mgmtd is thrown
+# away, without a word, when another session ends meanwhile, if that only asked for
+# the version (FRR issue 18541). That watchfrr.sh loads the file once more changes nothing.
+start_mgmtd() {
+	hidden=$run/mgmtd
+	mkdir -p "$hidden" && chown frr:frr "$hidden" && chmod 700 "$hidden" || exec "$@"
+	"$@" --vty_socket "$hidden" || exit
+	vtysh --vty_socket "$hidden" -b -d mgmtd
+	mv "$hidden/mgmtd.vty" "$run/mgmtd.vty"
+}
+
 # stop lets the agent give the node's routes up before FRR ends: the routers are told
 # to prefer other nodes (RFC 8326), and then the routes are withdrawn. Where no agent
 # answers it waits for nobody.
@@ -155,7 +167,7 @@ choose_startup() {
 
 # configure_frr: frr.conf is a link, so that a single daemon which watchfrr
 # restarts loads what was applied by then. The profile is explicit: "datacenter"
-# would switch off RFC 8212. This script starts zebra. No daemon opens a TCP port
+# would switch off RFC 8212. This script starts zebra and mgmtd. No daemon opens a TCP port
 # for its vty, and the table of open files stays small.
 configure_frr() {
 	ln -sf "$startup" "$etc/frr.conf" &&
@@ -167,6 +179,7 @@ configure_frr() {
 			vtysh_enable=yes
 			frr_profile="traditional"
 			zebra_wrap="/bin/sh $self start-zebra"
+			mgmtd_wrap="/bin/sh $self start-mgmtd"
 			zebra_options="-P 0 -s 90000000"
 			mgmtd_options="-P 0"
 			bgpd_options="-P 0"
@@ -180,6 +193,11 @@ case ${1:-} in
 start-zebra)
 	shift
 	start_zebra "$@"
+	;;
+start-mgmtd)
+	shift
+	start_mgmtd "$@"
+	exit
 	;;
 stop)
 	stop "${2:-0}"

@@ -2,15 +2,19 @@ package reloader
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/herald-lb/herald/reloader/exchange"
 	"github.com/herald-lb/herald/reloader/report"
+	"github.com/herald-lb/herald/reloader/vty"
 	"github.com/herald-lb/herald/test/lab/frr"
 	"github.com/herald-lb/herald/test/lab/sandbox"
 	"github.com/herald-lb/herald/test/lab/wait"
@@ -72,6 +76,39 @@ func TestFRRRestartComesBackAsApplied(t *testing.T) {
 		n.startFRR()
 		untilRoutes(t, r, map[string]string{"203.0.113.7/32": "64512:1"})
 	})
+}
+
+// R2: FRR starts with all that was applied while somebody asks it without pause, as a
+// monitor may. In FRR 10.3 each session with mgmtd that ends throws away what another
+// one has told it until then and not committed.
+func TestFRRLoadsAllWhileItIsAsked(t *testing.T) {
+	t.Parallel()
+	var prefixes, discards []string
+	for i := range 200 {
+		prefix := fmt.Sprintf("198.18.%d.0/24", i)
+		prefixes, discards = append(prefixes, prefix), append(discards, "ip route "+prefix+" blackhole 254")
+	}
+	c := config{top: strings.Join(discards, "\n") + "\n"}
+	for v, daemon := range map[frr.Version]string{frr.V8_4: "staticd", frr.V10_3: "mgmtd"} {
+		t.Run(string(v), func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t, v)
+			f := exchange.NewFile("test", bootID, []byte(c.String()))
+			must(t, exchange.WriteFile(n.path("run"), exchange.StartupFile, f.Encode()))
+			starts := n.ask(daemon)
+			n.startFRR()
+			n.untilRuns(discards)
+			n.untilDiscards(prefixes...)
+
+			before := starts()
+			if out, err := n.frr.Run(t.Context(), "sh", "-c", "kill -9 $(cat /run/frr/"+daemon+".pid)"); err != nil {
+				t.Fatal(out, err)
+			}
+			must(t, wait.Until(t.Context(), daemon+" back", wait.Session, func(context.Context) (bool, error) { return starts() > before, nil }))
+			n.untilRuns(discards)
+			n.untilDiscards(prefixes...)
+		})
+	}
 }
 
 // A single daemon that dies is started by watchfrr and loads what was applied.
@@ -329,4 +366,48 @@ func TestSecondReloaderWaits(t *testing.T) {
 	says("connected to FRR")
 	second.Signal(unix.SIGTERM)
 	_ = second.Wait()
+}
+
+// ask opens one session with a daemon after the other until the test ends. What it
+// returns tells how often the daemon answered that hadn't before.
+func (n *node) ask(daemon string) (starts func() int64) {
+	var count atomic.Int64
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for answered := false; ctx.Err() == nil; <-tick.C {
+			conn, err := vty.Dial(ctx, daemon, n.path("run", daemon+".vty"), wait.Query)
+			if err == nil {
+				_, err = conn.Exec("show version")
+				_ = conn.Close()
+			}
+			if err == nil && !answered {
+				count.Add(1)
+			}
+			answered = err == nil
+		}
+	}()
+	n.t.Cleanup(func() { cancel(); <-done })
+	return count.Load
+}
+
+// untilRuns waits until each of these lines stands in what FRR runs.
+func (n *node) untilRuns(lines []string) {
+	n.t.Helper()
+	var lacking []string
+	err := wait.Until(n.t.Context(), "FRR to run all", wait.Session, func(ctx context.Context) (bool, error) {
+		out, err := n.frr.Run(ctx, "vtysh", "-c", "show running-config")
+		if err != nil {
+			return false, nil //nolint:nilerr // FRR starts
+		}
+		runs := strings.Split(out, "\n")
+		lacking = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return slices.Contains(runs, line) })
+		return len(lacking) == 0, nil
+	})
+	if err != nil {
+		n.t.Fatalf("%v, without %d lines: %q", err, len(lacking), lacking)
+	}
 }

@@ -41,6 +41,9 @@ var (
 	routerAddress = netip.MustParsePrefix("10.10.0.1/24")
 )
 
+// bootID is that of a node's first boot.
+const bootID = "11111111-1111-1111-1111-111111111111"
+
 // node is a host with FRR in one container and the reloader in another.
 type node struct {
 	t       *testing.T
@@ -69,7 +72,7 @@ func newNode(t *testing.T, v frr.Version) *node {
 	script, err := os.ReadFile(filepath.Join(source, "reloader", "frr-start.sh"))
 	must(t, err)
 	must(t, os.WriteFile(n.path("bin", "frr-start.sh"), script, 0o755))
-	n.writeBootID("11111111-1111-1111-1111-111111111111")
+	n.writeBootID(bootID)
 	n.host, err = sandbox.Start(sandbox.Spec{Name: "node", Dir: n.path("host")})
 	must(t, err)
 	t.Cleanup(n.host.Kill)
