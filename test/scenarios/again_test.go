@@ -1,7 +1,6 @@
 package scenarios
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -87,24 +86,7 @@ var _ = Describe("Applying", func() {
 		expectEverywhere(ctx, addr, allNodes...)
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionProgrammed).Should(HavePrefix("True Applied"))
 
-		const own = "10.99.0.2"
-		n := site.Node("node1")
-		_, err := n.Box().Run(ctx, "ip", "address", "add", own+"/32", "dev", "lo")
-		Expect(err).NotTo(HaveOccurred())
-		there := true
-		takeAway := func(ctx context.Context) error {
-			if !there {
-				return nil
-			}
-			there = false
-			_, err := n.Box().Run(ctx, "ip", "address", "del", own+"/32", "dev", "lo")
-			return err
-		}
-		DeferCleanup(takeAway)
-		bad := site.Peer("tor-a", router.IPv4)
-		bad.Name, bad.Spec.PeerAddress = "own", own
-		bad.Spec.NodeSelectors = onNode("node1")
-		create(ctx, bad)
+		refusedForGood(ctx, "node1")
 		Eventually(ctx, lastError).WithArguments("node1").Should(ContainSubstring("local system"))
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionProgrammed).WithTimeout(visible).Should(
 			And(HavePrefix("False "+v1alpha1.ReasonApplyFailed), ContainSubstring("local system")))
@@ -121,7 +103,7 @@ var _ = Describe("Applying", func() {
 		remains(ctx, addr, time.Second, allNodes...)
 
 		By("taking the cause away, without any change in the API")
-		Expect(takeAway(ctx)).To(Succeed())
+		removeOwnAddress("node1")
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionProgrammed).WithTimeout(time.Minute).Should(HavePrefix("True Applied"))
 		remains(ctx, addr, time.Second, allNodes...)
 		expectNoReset(ctx)

@@ -58,7 +58,7 @@ var _ = Describe("Applying", func() {
 		before := steady(ctx, addr)
 		mistake := ownAddressPeer(bothReleases...)
 		for _, name := range bothReleases {
-			defer ownAddress(name)()
+			defer ownAddress(ctx, name)()
 		}
 		refusals := map[string]int{}
 		for _, name := range bothReleases {
@@ -94,7 +94,7 @@ var _ = Describe("Applying", func() {
 		first := announced(ctx, "first")
 		before := steady(ctx, first)
 		for _, name := range bothReleases {
-			defer ownAddress(name)()
+			defer ownAddress(ctx, name)()
 		}
 		mistake, other := ownAddressPeer(bothReleases...), ownAddressPeer(bothReleases...)
 		other.Name, other.Spec.PeerAddress = "other", "10.10.0.252"
@@ -130,7 +130,7 @@ var _ = Describe("Applying", func() {
 	It("R5 new Services are announced again as soon as the user takes the mistake back", func(ctx SpecContext) {
 		first := announced(ctx, "first")
 		for _, name := range bothReleases {
-			defer ownAddress(name)()
+			defer ownAddress(ctx, name)()
 		}
 		mistake := ownAddressPeer(bothReleases...)
 		create(ctx, mistake)
@@ -251,11 +251,27 @@ func fileError(nodeName string) (string, error) {
 // a neighbor of that address, so Herald can't know before.
 const own = "192.0.2.99"
 
-// ownAddress gives it to a node, until the answer is called.
-func ownAddress(nodeName string) (remove func()) {
+// ownAddress gives it to a node, until the answer is called. bgpd, which is told by zebra,
+// knows it then.
+func ownAddress(ctx context.Context, nodeName string) (remove func()) {
 	GinkgoHelper()
-	Expect(link.Batch(site.Node(nodeName).Box(), "addr replace "+own+"/32 dev lo")).To(Succeed())
+	n := site.Node(nodeName)
+	Expect(link.Batch(n.Box(), "addr replace "+own+"/32 dev lo")).To(Succeed())
+	Eventually(ctx, n.Vtysh).WithArguments(ctx, "-d", "bgpd", "-c", "show bgp martian next-hop").Should(ContainSubstring("addr: " + own + ","))
 	return func() { removeOwnAddress(nodeName) }
+}
+
+// refusedForGood is a peer at that address, which a node's agent finds as it starts. One
+// that came later it would find out and leave out within seconds, before its BGPNode need
+// have said anything: the writing of transitions is paced.
+func refusedForGood(ctx context.Context, nodeName string) *v1alpha1.BGPPeer {
+	GinkgoHelper()
+	DeferCleanup(ownAddress(ctx, nodeName))
+	startAgain := stopped(nodeName, node.Agent)
+	peer := ownAddressPeer(nodeName)
+	create(ctx, peer)
+	startAgain()
+	return peer
 }
 
 // refusalOn is what a node's FRR refuses, in its words: of the whole configuration at

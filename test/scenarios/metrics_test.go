@@ -8,8 +8,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/herald-lb/herald/api/v1alpha1"
 	"github.com/herald-lb/herald/test/lab"
@@ -63,17 +61,8 @@ var _ = Describe("What is told", func() {
 		expectEverywhere(ctx, addr, allNodes...)
 
 		// An address of the node's own that no object of the cluster tells.
-		const own = "10.99.0.3"
 		n := site.Node("node2")
-		_, err := n.Box().Run(ctx, "ip", "address", "add", own+"/32", "dev", "lo")
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(func(ctx SpecContext) error {
-			_, err := n.Box().Run(ctx, "ip", "address", "del", own+"/32", "dev", "lo")
-			return err
-		})
-		bad := site.Peer("tor-a", router.IPv4)
-		bad.Name, bad.Spec.PeerAddress, bad.Spec.NodeSelectors = "own", own, onNode("node2")
-		create(ctx, bad)
+		bad := refusedForGood(ctx, "node2")
 		Eventually(ctx, condition).WithArguments(ctx, "node2", v1alpha1.ConditionProgrammed).Should(HavePrefix("False " + v1alpha1.ReasonApplyFailed))
 		Eventually(ctx, metricsOf).WithArguments(ctx, n).Should(And(ContainSubstring("herald_last_apply_failed 1\n"), ContainSubstring("herald_programmed 0\n")))
 
@@ -111,11 +100,6 @@ var _ = Describe("What is told", func() {
 		expectEverywhere(ctx, addr, allNodes...)
 	}, SpecTimeout(specTimeout))
 })
-
-// onNode selects one node.
-func onNode(name string) []metav1.LabelSelector {
-	return []metav1.LabelSelector{{MatchLabels: map[string]string{corev1.LabelHostname: name}}}
-}
 
 // seriesOf are the lines of one metric of a node's agent.
 func seriesOf(ctx context.Context, nodeName, metric string) string {

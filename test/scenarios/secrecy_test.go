@@ -70,7 +70,7 @@ var _ = Describe("A password", func() {
 
 		By("letting FRR refuse it")
 		for _, name := range bothReleases {
-			defer ownAddress(name)()
+			defer ownAddress(ctx, name)()
 		}
 		mistake := ownAddressPeer(bothReleases...)
 		mistake.Spec.PasswordSecret = peer.Spec.PasswordSecret

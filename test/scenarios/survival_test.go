@@ -68,7 +68,7 @@ var _ = Describe("Staying up", func() {
 		Eventually(ctx, before.holds).WithArguments(ctx, "node1", "node2").ShouldNot(Succeed())
 		expectEverywhere(ctx, addr, allNodes...)
 		for name, want := range running {
-			Expect(runningBlocks(ctx, name)).To(Equal(want), name)
+			Eventually(ctx, runningBlocks).WithArguments(ctx, name).Should(Equal(want), name)
 		}
 		Expect(before.holds(ctx, "node3")).To(Succeed())
 

@@ -92,18 +92,7 @@ var _ = Describe("Truth", func() {
 		}
 
 		By("a peer at an address of the node's own, which no Node object tells")
-		n := site.Node("node1")
-		const own = "10.99.0.1"
-		_, err := n.Box().Run(ctx, "ip", "address", "add", own+"/32", "dev", "lo")
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(func(ctx SpecContext) error {
-			_, err := n.Box().Run(ctx, "ip", "address", "del", own+"/32", "dev", "lo")
-			return err
-		})
-		bad := site.Peer("tor-a", router.IPv4)
-		bad.Name, bad.Spec.PeerAddress = "own", own
-		bad.Spec.NodeSelectors = onNode("node1")
-		create(ctx, bad)
+		bad := refusedForGood(ctx, "node1")
 		Eventually(ctx, condition).WithArguments(ctx, "node1", v1alpha1.ConditionProgrammed).Should(And(
 			HavePrefix("False ApplyFailed"), ContainSubstring("local system")))
 		Eventually(ctx, nodeStatus).WithArguments(ctx, "node1").Should(HaveField("LastApply", And(
