@@ -130,7 +130,7 @@ func (s *summary) addNodes(in explain.Input) {
 	versions := map[string]bool{}
 	names, leftOut := in.Objects.NodeNames(), in.Objects.LeftOut()
 	slices.Sort(names)
-	names = slices.DeleteFunc(names, func(name string) bool { return in.States.Nodes[name] == nil && slices.Contains(leftOut, name) })
+	names = slices.DeleteFunc(names, func(name string) bool { return in.States.Nodes[name] == nil && leftOut[name] != "" })
 	s.Nodes.Total = len(names)
 	for _, name := range names {
 		node := in.States.Nodes[name]

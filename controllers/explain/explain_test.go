@@ -226,6 +226,15 @@ func TestServiceOnNode(t *testing.T) {
 			change: func(s *site) { s.leaveOut(); delete(s.in.States.Nodes, "n1") },
 			state:  explain.NotAnnounced, reason: explain.ReasonNodeNotSelected, message: "spec.nodeSelector",
 		},
+		"Herald doesn't tolerate the node's taint": {
+			change: func(s *site) {
+				s.in.Objects.Heralds = []*v1alpha1.Herald{{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.HeraldName}}}
+				s.node.Spec.Taints = []corev1.Taint{{Key: "dedicated", Value: "gpu", Effect: corev1.TaintEffectNoSchedule}}
+				delete(s.in.States.Nodes, "n1")
+			},
+			state: explain.NotAnnounced, reason: explain.ReasonNodeNotSelected,
+			message: "spec.tolerations of the Herald object has nothing for its taint dedicated=gpu:NoSchedule",
+		},
 		"Herald is to leave the node, and is there yet": {
 			change: func(s *site) { s.leaveOut() },
 			state:  explain.Announced,
@@ -235,7 +244,7 @@ func TestServiceOnNode(t *testing.T) {
 				s.node.Labels = map[string]string{corev1.LabelOSStable: "windows"}
 				delete(s.in.States.Nodes, "n1")
 			},
-			state: explain.NotAnnounced, reason: explain.ReasonNodeNotSelected, message: "Linux",
+			state: explain.NotAnnounced, reason: explain.ReasonNodeNotSelected, message: "its operating system is windows",
 		},
 		"no report at all": {
 			change: func(s *site) { delete(s.in.States.Nodes, "n1") },

@@ -50,8 +50,8 @@ func newView(world *offline.World, states *offline.States, node string) (*view, 
 		v.maps[v.result.Config.RouteMaps[i].Name] = &v.result.Config.RouteMaps[i]
 	}
 	v.health = healthOf(node, v.reported)
-	if v.isLeftOut = v.reported == nil && slices.Contains(world.LeftOut(), node); v.isLeftOut {
-		v.health = leftOut()
+	if why := world.LeftOut()[node]; why != "" && v.reported == nil {
+		v.isLeftOut, v.health = true, leftOut(why)
 	}
 	return v, nil
 }

@@ -27,8 +27,8 @@ func silent(node string) Verdict {
 		"no agent has reported of this node (there is no BGPNode %s): does a herald-agent pod run on it? kubectl get pods -A -o wide --field-selector spec.nodeName=%s", node, node)}
 }
 
-func leftOut() Verdict {
-	return Verdict{State: NotAnnounced, Reason: ReasonNodeNotSelected, Message: "Herald doesn't run on this node: spec.nodeSelector of the Herald object leaves it out, or it isn't a Linux node"}
+func leftOut(why string) Verdict {
+	return Verdict{State: NotAnnounced, Reason: ReasonNodeNotSelected, Message: "Herald doesn't run on this node: " + why}
 }
 
 func noSession(node, peer string) Verdict {

@@ -167,25 +167,6 @@ func (o *Objects) NodeNames() []string {
 	return names
 }
 
-// RunsOn says whether Herald is to run on a node: by the Herald object's nodeSelector, and
-// on Linux. Which taints its pods tolerate isn't looked at.
-func (o *Objects) RunsOn(node *corev1.Node) bool {
-	os := node.Labels[corev1.LabelOSStable]
-	return (os == "" || os == string(corev1.Linux)) && o.Settings().RunsOn(node.Labels)
-}
-
-// LeftOut are the names of the nodes that Herald isn't to run on, sorted.
-func (o *Objects) LeftOut() []string {
-	var names []string
-	for _, node := range o.Nodes {
-		if !o.RunsOn(node) {
-			names = append(names, node.Name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Sharing are these objects with one Service, and those that have an address in
 // common with it: what an explanation of it needs. Where addresses are aggregated
 // that may be any other.

@@ -177,8 +177,8 @@ func (w *World) Nodes() []string {
 	return slices.Sorted(slices.Values(w.objects.NodeNames()))
 }
 
-// LeftOut are the names of the nodes that Herald isn't to run on, sorted.
-func (w *World) LeftOut() []string { return w.objects.LeftOut() }
+// LeftOut are the nodes that Herald isn't to run on, by name, and why.
+func (w *World) LeftOut() map[string]string { return w.objects.LeftOut() }
 
 // NoNode is what decides on any node, without a node: the Services are left out.
 func (w *World) NoNode() *snapshot.Snapshot {
@@ -212,10 +212,8 @@ func clusterNodes(all []*corev1.Node, settings *snapshot.Settings) []*snapshot.C
 
 // Settings of the Herald object, nil where there is none.
 func (o *Objects) Settings() *snapshot.Settings {
-	for _, herald := range o.Heralds {
-		if settings := snapshot.SettingsOf(herald); settings != nil {
-			return settings
-		}
+	if herald := o.herald(); herald != nil {
+		return snapshot.SettingsOf(herald)
 	}
 	return nil
 }
