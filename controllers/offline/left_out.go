@@ -31,7 +31,7 @@ func (o *Objects) whyLeftOut(node *corev1.Node) string {
 	if herald == nil { // its agents are no DaemonSet's
 		return ""
 	}
-	if !o.Settings().RunsOn(node.Labels) {
+	if !snapshot.SettingsOf(herald).RunsOn(node.Labels) {
 		return "spec.nodeSelector of the Herald object leaves it out"
 	}
 	for i := range node.Spec.Taints {
