@@ -19,7 +19,9 @@ import (
 
 // One Service goes to each VRF by a prefix of its own, the other by the same one to both.
 var _ = Describe("A node that drains and announces in two VRFs", func() {
-	for first, second := range map[frr.Version]frr.Version{frr.V8_4: frr.V10_3, frr.V10_3: frr.V8_4} {
+	// In one order: Ginkgo's processes each make the list of specs, and must agree.
+	for _, of := range [][2]frr.Version{{frr.V8_4, frr.V10_3}, {frr.V10_3, frr.V8_4}} {
+		first, second := of[0], of[1]
 		It("N13 gives each prefix up when another node announces in all VRFs that it goes to: FRR "+string(first), func(ctx SpecContext) {
 			const converge = 4 * time.Second
 			own := siteOf(ctx, lab.Options{
